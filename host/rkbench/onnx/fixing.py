@@ -9,21 +9,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
-
 from rkbench.errors import ModelError, UsageError
 from rkbench.language.said import Said, say
 from rkbench.onnx import convolution as conv
+from rkbench.onnx.attempts import Attempt, Dropped, attempt, sound_attempt
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes
-from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
+from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.predict import predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites import ALL, spelled_out
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
 from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_done
-from rkbench.onnx.verify import Verification, verify
+from rkbench.onnx.verify import Verification
 from rkbench.onnx.whole import TriedAlone, tried_alone
 from rkbench.rknn import targets
 from rkbench.rknn.targets import check_target
@@ -63,6 +62,7 @@ class FixReport:
     after: Prediction
     """Equal to `before` where nothing changed."""
     verification: Verification | None
+    dropped: tuple[Dropped, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values (schema `rkbench-fix/1`); sizes are predicted, in bytes."""
@@ -74,6 +74,7 @@ class FixReport:
             "dtype": self.before.dtype,
             "changes": [asdict(change) for change in self.changes],
             "skipped": [asdict(skip) for skip in self.skipped],
+            "dropped": [drop.to_json() for drop in self.dropped],
             "before": _sizes(self.before),
             "after": _sizes(self.after),
             "verification": self.verification.to_json() if self.verification else None,
@@ -126,10 +127,11 @@ def fix(
     if network.missing_files:
         missing = ", ".join(network.missing_files)
         raise ModelError(f"{path}: its weights are not here: {missing}", hint=f"put them beside {path.name}")
-    changes = (*mended, *(_change(proposal) for proposal in rewrite_until_done(context, rewrites)))
-    verification = _write_verified(network, output, Path(inputs) if inputs else None)
+    cases = Path(inputs) if inputs else None
+    made, dropped = _written_soundly(network, context, rewrites, output, cases, input_shapes)
+    changes = (*mended, *map(_change, made.proposals))
     after = predict(open_onnx(output), target, known, toolkit_version)
-    return FixReport(path, output, changes, skipped, before, after, verification)
+    return FixReport(path, output, changes, skipped, before, after, made.verification, dropped)
 
 
 @dataclass(frozen=True)
@@ -226,21 +228,27 @@ def _folder_for(output: Path) -> tempfile.TemporaryDirectory[str]:
         ) from error
 
 
-def _write_verified(network: OnnxFile, output: Path, inputs: Path | None) -> Verification:
+def _written_soundly(
+    network: OnnxFile,
+    context: RewriteContext,
+    rewrites: Sequence[Rewrite],
+    output: Path,
+    inputs: Path | None,
+    input_shapes: InputShapes | None,
+) -> tuple[Attempt, tuple[Dropped, ...]]:
     """Save beside the output, verify, and only then put it in place; nothing is left behind otherwise."""
     with _folder_for(output) as folder:
         draft = Path(folder) / output.name
-        external = f"{output.name}.data" if network.external_bytes else None
-        restore_declarations(network)
-        ir.save(network.model, draft, external_data=external)
-        verification = verify(network.path, draft, inputs)
-        if not verification.is_equal:
-            raise ModelError(
-                f"the rewritten network differs by {verification.relative_difference:.2g} relative, "
-                f"more than {verification.tolerance:g}: not written",
-                hint="please report it with the model: a rewrite should be exact",
-            )
-        if external:
+
+        def again(rewrites: Sequence[Rewrite]) -> Attempt:
+            fresh = open_onnx(network.path, input_shapes)
+            asked = context_of(fresh, context.target, context.dtype, context.toolkit_version)
+            return attempt(fresh, asked, rewrites, draft, inputs)
+
+        first = attempt(network, context, rewrites, draft, inputs)
+        made, dropped = sound_attempt(first, again, rewrites)
+        if network.external_bytes:
+            external = f"{output.name}.data"
             (Path(folder) / external).replace(output.parent / external)
         draft.replace(output)
-    return verification
+    return made, dropped

@@ -6,11 +6,13 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from rkbench.language.choice import spoken
 from rkbench.language.language import ENGLISH, Language
 from rkbench.language.said import Said, listed, say
 from rkbench.onnx import FixReport
+from rkbench.onnx.attempts import Dropped
 from rkbench.onnx.fixing import Change
 from rkbench.onnx.rewrites import ALL
 from rkbench.onnx.rewrites.proposal import Rewrite
@@ -65,6 +67,7 @@ def _lines(report: FixReport) -> list[Said]:
         sentence = report.before.refusals[0].sentence
         lines.append(say('the converter would have refused it (foreseen): "{sentence}"', sentence=sentence))
     lines += map(_changed, report.changes)
+    lines += map(_dropped, report.dropped)
     return [*lines, _predicted(report), _verified(report.verification), *_written(report)]
 
 
@@ -75,6 +78,22 @@ def _changed(change: Change) -> Said:
         description=change.description,
         rewrite=change.rewrite,
         sizes=_sizes(change),
+    )
+
+
+def _dropped(drop: Dropped) -> Said:
+    if not isfinite(drop.relative_difference):
+        return say(
+            "{rewrite} left out: with it onnxruntime cannot run the network, or compare its outputs; "
+            "please report it with the model",
+            rewrite=drop.rewrite,
+        )
+    return say(
+        "{rewrite} left out: with it the network differs by {difference:.2g} relative, more than "
+        "{tolerance:g}; please report it with the model",
+        rewrite=drop.rewrite,
+        difference=drop.relative_difference,
+        tolerance=drop.tolerance,
     )
 
 
@@ -95,13 +114,28 @@ def _predicted(report: FixReport) -> Said:
 
 
 def _verified(checked: Verification) -> Said:
+    cases = listed(checked.cases, "; ")
+    if checked.parts is not None:
+        return say(
+            "verified with onnxruntime, each changed part alone: relative difference {part:.1e}, tolerance "
+            "{tolerance:g}; the outputs differ by {difference:.2g}, as this network magnifies rounding (its "
+            "own outputs move by {own:.2g} where its inputs change by {nudge:g}); inputs, seed {seed}: "
+            "{cases}",
+            part=checked.parts.relative_difference,
+            tolerance=checked.parts.tolerance,
+            difference=checked.relative_difference,
+            own=checked.parts.own_difference,
+            nudge=checked.parts.nudge,
+            seed=checked.seed,
+            cases=cases,
+        )
     return say(
         "verified with onnxruntime: relative difference {difference:.1e}, tolerance {tolerance:g}; inputs, "
         "seed {seed}: {cases}",
         difference=checked.relative_difference,
         tolerance=checked.tolerance,
         seed=checked.seed,
-        cases=listed(checked.cases, "; "),
+        cases=cases,
     )
 
 
