@@ -112,7 +112,7 @@ def replace_constant(node: ir.Node, index: int, array: np.ndarray, graph: ir.Gra
     assert old is not None
     if old.is_initializer() and len(old.uses()) == 1 and not old.is_graph_input():
         old.const_value, old.shape = (
-            ir.tensor(np.ascontiguousarray(array), name=old.name),
+            ir.tensor(np.asarray(array, order="C"), name=old.name),
             ir.Shape(array.shape),
         )
         return
@@ -127,7 +127,7 @@ def replace_constant(node: ir.Node, index: int, array: np.ndarray, graph: ir.Gra
 
 def new_constant(name: str, array: np.ndarray) -> ir.Value:
     """Return an initializer to be; the caller registers it."""
-    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+    tensor = ir.tensor(np.asarray(array, order="C"), name=name)
     return ir.Value(
         name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor
     )
