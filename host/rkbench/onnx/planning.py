@@ -15,9 +15,8 @@ from rkbench.onnx.fusion.effort import (
     HEADER_BYTES,
     TENSOR_BYTES,
     efforts,
-    output_effort,
-    output_table_bytes,
 )
+from rkbench.onnx.fusion.outputs import output_effort, output_table_bytes
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype

@@ -125,3 +125,21 @@ def test_a_pooling_step_of_two_rows_is_shared_by_two_cores(dtype: Dtype, size: i
     network = Network(1, 8, 64, 64).conv(8, 32, (1, 1)).add("GlobalAveragePool").conv(32, 8, (1, 1))
     path = network.save(tmp_path / "m.onnx")
     assert predict_size(path, "rk3588", dtype).file_bytes == pytest.approx(size, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "file_bytes"),
+    [
+        (32, (8, 8), 22_025),
+        (64, (8, 8), 24_585),
+        (128, (8, 8), 29_706),
+        (480, (8, 8), 57_866),
+        (480, (16, 16), 63_182),
+        (480, (7, 7), 17_546),
+    ],
+)
+def test_an_output_of_many_channels_is_put_in_order_four_at_a_time(
+    tmp_path: Path, channels: int, size: tuple[int, int], file_bytes: int
+) -> None:
+    path = Network(1, 4, *size).conv(4, channels, (1, 1)).add("Relu").save(tmp_path / "x.onnx")
+    assert predict_size(path, "rk3568", "int8").file_bytes == pytest.approx(file_bytes, rel=0.07)

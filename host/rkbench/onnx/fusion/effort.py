@@ -19,7 +19,16 @@ from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
 from rkbench.onnx.fusion.reduced import stays_in_a_row
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
-from rkbench.onnx.fusion.unrolled import MOVE_BYTES, Pieces, moved_tasks, pieces_of, recurrent_tasks
+from rkbench.onnx.fusion.unrolled import (
+    MOVE_BYTES,
+    REPEAT_BYTES,
+    REPEAT_START_BYTES,
+    Pieces,
+    moved_tasks,
+    pieces_of,
+    recurrent_tasks,
+    repeated_tasks,
+)
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
@@ -79,6 +88,10 @@ class Effort:
         return round(self.register_bytes + self.tasks * TASK_RECORD_BYTES + structure)
 
 
+IDLE = Effort(0, 0, 1)
+"""Of a layer that the CPU computes."""
+
+
 def efforts(
     layers: list[FusedLayer], target: str, dtype: Dtype, toolkit_version: str | None = None
 ) -> list[Effort]:
@@ -132,7 +145,10 @@ class _Chip:
         if layer.kind == "convolution" and layer.convolution is not None:
             return self._convolution(layer, layer.convolution, goes_on=goes_on)
         if layer.kind == "cpu":
-            return Effort(0, 0, 1)
+            repeats = repeated_tasks(layer.node, self.dtype) if self.cores == 1 else 0
+            return (
+                Effort(repeats * REPEAT_BYTES + REPEAT_START_BYTES, repeats, 2, repeats) if repeats else IDLE
+            )
         if layer.kind == "map":
             return self._map(batch_of(layer), 1 + layer.vectors)
         if layer.kind == "concat":
@@ -259,39 +275,3 @@ class _Chip:
 
 def _split(parts: int, cores: int) -> Effort:
     return Effort(2 * STAGE_BYTES + (parts - 2) * 128, parts * cores, parts)
-
-
-MOST_PIXELS = 8192
-"""The NPU transposes maps up to this size."""
-
-
-def output_effort(shape: tuple[int, ...] | None, target: str, dtype: Dtype) -> Effort:
-    """Return what putting a 4-D output into its own order takes on the rk3566/rk3568, which do it by
-    tasks."""
-    if shape is None or len(shape) != 4 or not target.startswith("rk356") or target == "rk3562":
-        return Effort(0, 0, 2)
-    pixels = math.prod(shape[2:])
-    fp16 = dtype == "fp16"
-    if pixels > MOST_PIXELS:  # the CPU does it in fp16
-        return Effort(0, 0, 2) if fp16 else Effort(100 * shape[1] + 3000, shape[1] // 4 + 10, 2)
-    if fp16:
-        return Effort(16 * pixels + 1280, pixels // 8 + 2, 2)
-    whole = shape[3] % WHOLE_ROW == 0
-    return Effort(16 * pixels + (WHOLE_ROW_BYTES if whole else 1500), pixels // 8 + (12 if whole else 2), 2)
-
-
-WHOLE_ROW = 8
-WHOLE_ROW_BYTES = 6_500
-"""Commands beside those of every pixel where rows are whole blocks of pixels, in int8 ..."""
-WHOLE_ROW_TABLE_BYTES = 5_120
-"""... and the table that they are put in order by. Measured on 32 channels of 1 x 16 to 56 x 56."""
-
-
-def output_table_bytes(shape: tuple[int, ...] | None, target: str, dtype: Dtype) -> int:
-    """Return the constants that putting a 4-D output into its own order takes."""
-    none = (
-        dtype == "fp16" or shape is None or len(shape) != 4 or output_effort(shape, target, dtype).tasks == 0
-    )
-    if none or shape is None or shape[3] % WHOLE_ROW or math.prod(shape[2:]) > MOST_PIXELS:
-        return 0
-    return WHOLE_ROW_TABLE_BYTES

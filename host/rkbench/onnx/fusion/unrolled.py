@@ -14,6 +14,7 @@ from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.values import static_shape
+from rkbench.rknn.targets import Dtype
 
 STEP_BYTES = {"GRU": 26_000, "LSTM": 3_100}
 """Commands of one time step in one direction."""
@@ -114,3 +115,18 @@ def moved_tasks(layer: FusedLayer, *, int8: bool) -> int:
     if layer.kind == "unfold":
         return shape[0] * (shape[2] if _is_normalised(layer.node) else 1) + 6
     return (shape[0] if int8 and shape[1] >= 8 else 0) + 20
+
+
+REPEAT_START_BYTES, REPEAT_BYTES = 1_536, 192
+"""Commands of an Expand of one number a channel on a single core, and of each of its tasks."""
+REPEAT_LANES: dict[Dtype, int] = {"fp16": 16, "int8": 32}
+
+
+def repeated_tasks(node: ir.Node, dtype: Dtype) -> int:
+    """Return the tasks of an Expand that repeats one number a channel over a map: each has some channels.
+
+    Whatever the size of the map; 0 for all else, which the CPU does. Measured on 128 to 2,048 channels.
+    """
+    vector = static_shape(node.inputs[0]) if node.op_type == "Expand" else None
+    is_vector = vector is not None and len(vector) == 4 and vector[2:] == (1, 1) and vector[1] > 1
+    return math.ceil(vector[1] / REPEAT_LANES[dtype]) if vector is not None and is_vector else 0
