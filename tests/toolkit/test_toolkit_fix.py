@@ -21,6 +21,7 @@ from onnx_units import (
     unit,
 )
 from rkbench.onnx import fix
+from rkbench.onnx.rewrites import chosen
 from toolkit_jobs import Convert
 
 TARGETS = [(target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8")]
@@ -167,5 +168,39 @@ def test_maps_that_stay_in_their_blocks_convert_smaller(
     path = make().save(tmp_path / "maps.onnx")
     report = fix(path, target, dtype, tmp_path / "fixed.onnx")
     assert report.changes[0].rewrite == rewrite
+    before = convert(path, target, dtype)["size_bytes"]
+    assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < before
+
+
+def expanded_gate() -> Network:
+    """Return a map that is multiplied by a gate that was expanded to its size."""
+    network = Network(1, 16, 14, 14).conv(16, 256, (1, 1)).add("Relu")
+    source = network.value
+    network.add("GlobalAveragePool").conv(256, 256, (1, 1)).add("Sigmoid")
+    network.add("Expand", network.constant("size", np.array([1, 256, 14, 14], "int64")))
+    return network.add("Mul", source).conv(256, 16, (1, 1))
+
+
+def padded_signal() -> Network:
+    """Return a filter bank over a signal that it pads."""
+    network = Network(1, 1, 8000)
+    weights = network.weights("filters", 64, 1, 16)
+    network.add("Conv", weights, kernel_shape=[16], strides=[8], pads=[8, 8])
+    return network.add("Relu").conv(64, 32, (1,))
+
+
+@pytest.mark.parametrize(
+    ("make", "rewrite", "target", "dtype"),
+    [
+        *((expanded_gate, "dropped_expand", target, dtype) for target, dtype in TARGETS),
+        *((padded_signal, "strided_signal", target, "fp16") for target in ("rk3588", "rk3568")),
+    ],
+)
+def test_what_is_needless_is_left_out_and_the_file_is_smaller(
+    tmp_path: Path, convert: Convert, make: Callable[[], Network], rewrite: str, target: str, dtype: str
+) -> None:
+    path = make().save(tmp_path / "whole.onnx")
+    report = fix(path, target, dtype, tmp_path / "fixed.onnx", rewrites=chosen([rewrite]))
+    assert [change.rewrite for change in report.changes] == [rewrite]
     before = convert(path, target, dtype)["size_bytes"]
     assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < before

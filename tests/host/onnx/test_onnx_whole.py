@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
+import pytest
 from onnx_networks import Network, grouped
 from rkbench.onnx import fix, predict_size
 from rkbench.onnx.fixing import proposed
@@ -26,6 +28,12 @@ def inflate(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(node, "inflate", "Relu -> Softplus", 1_000_000, 1, apply)
 
 
+def named(path: Path) -> dict[str, tuple[str, ...]]:
+    found = proposed(path, predict_size(path, "rk3588", "fp16"))
+    assert found is not None
+    return {name: rewrite.nodes for name, rewrite in found.items()}
+
+
 def test_a_kind_that_makes_the_whole_file_larger_is_left_out(tmp_path: Path) -> None:
     path = Network(1, 16, 8, 8).conv(16, 16).add("Relu").save(tmp_path / "model.onnx")
     rewrites = [Rewrite("inflate", "", "", inflate)]
@@ -34,4 +42,18 @@ def test_a_kind_that_makes_the_whole_file_larger_is_left_out(tmp_path: Path) -> 
 
 def test_a_kind_that_saves_much_of_the_whole_file_stays(tmp_path: Path) -> None:
     path = grouped(256, 4).save(tmp_path / "model.onnx")
-    assert proposed(path, predict_size(path, "rk3588", "fp16")) == {"regroup": ("target",)}
+    assert named(path) == {"regroup": ("target",)}
+
+
+@pytest.mark.parametrize(("width", "found"), [(64, {"dropped_expand": ("expand",)}), (768, {})])
+def test_a_kind_that_saves_next_to_nothing_of_the_whole_file_is_not_named(
+    tmp_path: Path, width: int, found: dict[str, tuple[str, ...]]
+) -> None:
+    """The same 4 kB are much of a small file, and less than a thousandth of one of 10 MB."""
+    network = Network(1, 16, 8, 8).conv(16, 64, (1, 1)).add("Relu")
+    source = network.value
+    network.add("ReduceMax", axes=[2, 3]).conv(64, 64, (1, 1)).add("Sigmoid")
+    network.add("Expand", network.constant("size", np.int64([1, 64, 8, 8])), name="expand").add("Mul", source)
+    network.conv(64, width, (1, 1)).conv(width, width, (3, 3)).add("Relu")
+    path = network.save(tmp_path / "model.onnx")
+    assert named(path) == found
