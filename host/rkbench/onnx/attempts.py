@@ -38,7 +38,7 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TriedDraft:
     """A draft of the rewritten network, and whether it may be written."""
 
     proposals: tuple[Proposal, ...]
@@ -54,7 +54,7 @@ class Attempt:
 
 def attempt(
     network: OnnxFile, context: RewriteContext, rewrites: Sequence[Rewrite], draft: Path, inputs: Path | None
-) -> Attempt:
+) -> TriedDraft:
     """Rewrite a network, save it as `draft` and run it beside the original."""
     proposals = tuple(rewrite_until_done(context, rewrites))
     restore_declarations(network)
@@ -64,8 +64,8 @@ def attempt(
     except CannotRunError as error:
         if error.network == network.path:
             raise
-        return Attempt(proposals, None, error)
-    return Attempt(proposals, found, None if found.is_equal else _differs(found))
+        return TriedDraft(proposals, None, error)
+    return TriedDraft(proposals, found, None if found.is_equal else _differs(found))
 
 
 def _differs(found: Verification) -> ModelError:
@@ -77,8 +77,8 @@ def _differs(found: Verification) -> ModelError:
 
 
 def sound_attempt(
-    first: Attempt, again: Callable[[Sequence[Rewrite]], Attempt], rewrites: Sequence[Rewrite]
-) -> tuple[Attempt, tuple[Dropped, ...]]:
+    first: TriedDraft, again: Callable[[Sequence[Rewrite]], TriedDraft], rewrites: Sequence[Rewrite]
+) -> tuple[TriedDraft, tuple[Dropped, ...]]:
     """Return the attempt that may be written, which is the last one made, and what was left out for it.
 
     `again` makes an attempt with other rewrites. Raises the first one's error where nothing is left.
@@ -86,14 +86,7 @@ def sound_attempt(
     if first.error is None:
         return first, ()
     applied = {proposal.rewrite for proposal in first.proposals}
-    kept: list[Rewrite] = []
-    dropped: list[Dropped] = []
-    for rewrite in (each for each in rewrites if each.name in applied):
-        tried = again((*kept, rewrite))
-        if tried.error is None:
-            kept.append(rewrite)
-        else:
-            dropped.append(Dropped(rewrite.name, tried.difference))
+    kept, dropped = _told_apart([each for each in rewrites if each.name in applied], again)
     left_out = {drop.rewrite for drop in dropped}
     # What was dropped may have stood in the way of a rewrite that is yet to be proved.
     final = again([rewrite for rewrite in rewrites if rewrite.name not in left_out])
@@ -102,3 +95,18 @@ def sound_attempt(
     if final.error is not None or not final.proposals:
         raise first.error
     return final, tuple(dropped)
+
+
+def _told_apart(
+    rewrites: Sequence[Rewrite], again: Callable[[Sequence[Rewrite]], TriedDraft]
+) -> tuple[list[Rewrite], list[Dropped]]:
+    """Return the rewrites that pass, each tried upon those before it, and those that do not."""
+    kept: list[Rewrite] = []
+    dropped: list[Dropped] = []
+    for rewrite in rewrites:
+        tried = again((*kept, rewrite))
+        if tried.error is None:
+            kept.append(rewrite)
+        else:
+            dropped.append(Dropped(rewrite.name, tried.difference))
+    return kept, dropped

@@ -12,7 +12,7 @@ from typing import Any
 from rkbench.errors import ModelError, UsageError
 from rkbench.language.said import Said, say
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.attempts import Attempt, Dropped, attempt, sound_attempt
+from rkbench.onnx.attempts import Dropped, TriedDraft, attempt, sound_attempt
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes
@@ -235,12 +235,12 @@ def _written_soundly(
     output: Path,
     inputs: Path | None,
     input_shapes: InputShapes | None,
-) -> tuple[Attempt, tuple[Dropped, ...]]:
+) -> tuple[TriedDraft, tuple[Dropped, ...]]:
     """Save beside the output, verify, and only then put it in place; nothing is left behind otherwise."""
     with _folder_for(output) as folder:
         draft = Path(folder) / output.name
 
-        def again(rewrites: Sequence[Rewrite]) -> Attempt:
+        def again(rewrites: Sequence[Rewrite]) -> TriedDraft:
             fresh = open_onnx(network.path, input_shapes)
             asked = context_of(fresh, context.target, context.dtype, context.toolkit_version)
             return attempt(fresh, asked, rewrites, draft, inputs)

@@ -49,13 +49,12 @@ def _difference(original: Path, rewritten: Path, cases: Sequence[Arrays], compar
         return float("inf")
     shared = [name for name in second.makers if name in first.makers]
     whole = begin(original, first.with_outputs(shared))
-    kinds, others = _kinds(whole), _kinds(begin(rewritten, second.with_outputs(shared)))
-    cuts = {name for name in shared if _may_be_same(kinds[name], others[name])}
+    cuts = _alike(whole, begin(rewritten, second.with_outputs(shared)), shared)
     if any(name in second.makers and name not in cuts for name in second.outputs):
         return float("inf")
     same = {id(node) for node in second.nodes if second.is_same(node, first)}
     for _ in range(MOST_ROUNDS):
-        part = _Part.of(second, cuts, same)
+        part = _ChangedPart.of(second, cuts, same)
         worst = part.differences(second, whole, cases, compare, (original, rewritten))
         wrong = {name for name, difference in worst.items() if not difference < TOLERANCE}
         if not wrong:
@@ -67,9 +66,12 @@ def _difference(original: Path, rewritten: Path, cases: Sequence[Arrays], compar
     return float("inf")
 
 
-def _kinds(session: Any) -> dict[str, tuple[str, list[Any]]]:
-    """Return type and sizes of every value that a session returns."""
-    return {value.name: (value.type, value.shape) for value in session.get_outputs()}
+def _alike(one: Any, other: Any, names: Sequence[str]) -> set[str]:
+    """Return those names of values that two sessions return by the same type and sizes."""
+    kinds, others = (
+        {value.name: (value.type, value.shape) for value in session.get_outputs()} for session in (one, other)
+    )
+    return {name for name in names if _may_be_same(kinds[name], others[name])}
 
 
 def _may_be_same(one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> bool:
@@ -84,7 +86,7 @@ def _may_be_same(one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> bo
 
 
 @dataclass(frozen=True)
-class _Part:
+class _ChangedPart:
     """What has to be run of the rewritten network: all that is not the same, and what reads values that are
     not."""
 
@@ -97,7 +99,7 @@ class _Part:
     """The fed values that each of `found` is made from."""
 
     @classmethod
-    def of(cls, graph: NamedGraph, cuts: set[str], same: set[int]) -> _Part:
+    def of(cls, graph: NamedGraph, cuts: set[str], same: set[int]) -> _ChangedPart:
         """Return it for the values at which the graphs are cut."""
         nodes, fed, found = [], set[str](), []
         sources: dict[str, frozenset[str]] = {}
@@ -129,9 +131,7 @@ class _Part:
         worst = dict.fromkeys(self.found, 0.0)
         session = None
         for case in cases:
-            wanted = [name for name in dict.fromkeys((*self.fed, *self.found)) if name not in case]
-            found = run(whole, case, original, wanted) if wanted else []
-            values = {**case, **dict(zip(wanted, found, strict=True))}
+            values = self._values(whole, case, original)
             feeds = {name: values[name] for name in self.fed}
             if session is None and self.nodes:
                 session = begin(rewritten, self._model(graph, feeds))
@@ -140,6 +140,12 @@ class _Part:
             for name, array in zip(self.found, made, strict=True):
                 worst[name] = max(worst[name], compare([values[name]], [array]))
         return worst
+
+    def _values(self, whole: Any, case: Arrays, original: Path) -> Arrays:
+        """Return what the original makes of a case: all that is fed, and all that is compared."""
+        wanted = [name for name in dict.fromkeys((*self.fed, *self.found)) if name not in case]
+        found = run(whole, case, original, wanted) if wanted else []
+        return {**case, **dict(zip(wanted, found, strict=True))}
 
     def _model(self, graph: NamedGraph, feeds: Arrays) -> bytes:
         given = {name: described(name, array) for name, array in feeds.items()}

@@ -102,14 +102,19 @@ def verify(original: Path, rewritten: Path, inputs: Path | None = None) -> Verif
         worst = max(worst, difference)
         told.append(description)
         cases.append(feeds)
-    proof = None
-    if TOLERANCE <= worst < float("inf"):
-        alone = parts.part_difference(original, rewritten, cases, _difference)
-        own = max(
-            _difference(run(first, feeds, original), run(first, _nudged(feeds), original)) for feeds in cases
-        )
-        proof = PartsProof(alone, parts.TOLERANCE, own, NUDGE)
+    differs = TOLERANCE <= worst < float("inf")
+    proof = _prove_parts(first, (original, rewritten), cases) if differs else None
     return Verification(worst, TOLERANCE, SEED, tuple(told), proof)
+
+
+def _prove_parts(first: Any, paths: tuple[Path, Path], cases: list[Arrays]) -> PartsProof:
+    """Run the changed parts alone, and the original with inputs that are changed a little."""
+    original, rewritten = paths
+    alone = parts.part_difference(original, rewritten, cases, _difference)
+    own = max(
+        _difference(run(first, feeds, original), run(first, _nudged(feeds), original)) for feeds in cases
+    )
+    return PartsProof(alone, parts.TOLERANCE, own, NUDGE)
 
 
 def _nudged(feeds: Arrays) -> Arrays:
