@@ -14,7 +14,9 @@ COMMAND = struct.pack("<HIH", 0x4004, 1, 0x1001)
 BLOCKS = 64
 
 
-def diagnose(tensors: tuple[TensorSpec, ...], nodes: tuple[NodeSpec, ...]) -> Attribution:
+def diagnose(
+    tensors: tuple[TensorSpec, ...], nodes: tuple[NodeSpec, ...], target: str = "rk3588"
+) -> Attribution:
     """Return what is said of a file of these nodes, 80 commands a task."""
     commands, records = COMMAND * 80, []
     for index, node in enumerate(nodes):
@@ -26,7 +28,7 @@ def diagnose(tensors: tuple[TensorSpec, ...], nodes: tuple[NodeSpec, ...]) -> At
     )
     last = len(tensors) - 1
     graph = GraphSpec((*tensors, *kept), nodes, (0,), (last,))
-    with opened(write_model(FileSpec((graph,), target="rk3588"))) as model:
+    with opened(write_model(FileSpec((graph,), target=target))) as model:
         return find_causes(model)
 
 

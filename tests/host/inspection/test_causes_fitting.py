@@ -230,12 +230,12 @@ def test_what_only_shapes_an_output_is_left_to_the_program() -> None:
 def test_rows_that_are_taken_for_a_batch_are_no_groups() -> None:
     shape = (14, 192, 1, 14)
     tensors = (map_of("x", *shape, kind="input"), map_of("y", *shape, kind="output"))
-    told = actions(
-        diagnose(tensors, (NodeSpec("exNorm:n", "exNorm", 2, (0,), (1,), tasks(28)),)),
-        "normalization_unrolled",
-    )
+    norm = NodeSpec("exNorm:n", "exNorm", 2, (0,), (1,), tasks(28))
+    told = actions(diagnose(tensors, (norm,)), "normalization_unrolled")
     assert any(action.startswith("rows of a channels-last picture") for action in told)
     assert not any("groups" in action for action in told)
+    on_rk3568 = actions(diagnose(tensors, (norm,), target="rk3568"), "normalization_unrolled")
+    assert not any(action.startswith("rows") for action in on_rk3568)  # it grows there, in fp16
 
 
 def test_windows_are_only_moved() -> None:
