@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {"rkbench": ROOT / "host/rkbench", "rkbench_agent": ROOT / "agent/rkbench_agent"}
 #: The wire is the one part of the agent that the host imports, and raises what both of them can read. What
 #: the NPU's parts refuse never leaves their room: the executor makes a NotModelledError of it. Too many
-#: logins are an answer of 503.
+#: logins are an answer of 503. What onnxruntime cannot run is a ModelError to whoever is told of it.
 ELSEWHERE = {
     "rkbench": {
         ("metrics/guarding.py", "TooManyLoginsError"),
         ("npu/execute/fields.py", "UnmodelledError"),
+        ("onnx/runtime.py", "CannotRunError"),
         ("toolkit/apart/converter/convert.py", "StageError"),
     },
     "rkbench_agent": {("wire/codec.py", "WireError")},
