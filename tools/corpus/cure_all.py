@@ -10,9 +10,9 @@ dtype), all of them together, and what `bench fix` itself would do; for one that
 last alone. Every result is verified against the original with onnxruntime. An outcome is a JSON in
 CORPUS/cures/VERSION, named by digests of the ONNX and of the rewrites' sources; a finished one is never made
 again, so the run can be stopped and started at will, and new rules are new outcomes. A rewritten ONNX that
-equals another is converted once (CORPUS/cures/VERSION/converted), whatever rules made it. Small networks come
-first; those that are held back are left out, for nobody looks at them before they are judged. `--keep` adds
-the outcomes to `data/cures.tsv`.
+equals another is converted once, whatever rules made it: `data/cures.tsv` and CORPUS/cures/VERSION/converted
+know it. Small networks come first; those that are held back are left out, for nobody looks at them before
+they are judged. `--keep` adds the outcomes to `data/cures.tsv`.
 """
 
 from __future__ import annotations
@@ -222,6 +222,9 @@ def said(report: FixReport, job: Job) -> Outcome:
 def converted(corpus: Path, job: Job, onnx: Path, python: Path, limit_s: int) -> Outcome:
     """Return the converter's answer for a rewritten ONNX, asked once for the same bytes."""
     sha256 = hashlib.sha256(onnx.read_bytes()).hexdigest()[:16]
+    kept = kept_conversions().get((sha256, job.target, job.dtype))
+    if kept is not None:
+        return {"cured_sha256": sha256, "size_bytes": kept}
     known = corpus / "cures" / VERSION / "converted" / f"{sha256}.{job.target}.{job.dtype}.json"
     if not known.exists():
         asked = ConversionJob(onnx, job.target, job.dtype, samples=1, input_shapes=job.network.shapes)
@@ -233,6 +236,14 @@ def converted(corpus: Path, job: Job, onnx: Path, python: Path, limit_s: int) ->
         known.parent.mkdir(parents=True, exist_ok=True)
         known.write_text(json.dumps(answer) + "\n")
     return {"cured_sha256": sha256, **json.loads(known.read_text())}
+
+
+@cache
+def kept_conversions() -> dict[tuple[str, str, str], int]:
+    """Return the sizes in cures.tsv by digest of the rewritten ONNX, target and dtype."""
+    rows = (row for row in cured_rows() if row["toolkit_version"] == VERSION)
+    converted = (row for row in rows if row["cured_sha256"] and row["size_bytes"])
+    return {(row["cured_sha256"], row["target"], row["dtype"]): int(row["size_bytes"]) for row in converted}
 
 
 def keep(corpus: Path) -> None:
