@@ -171,3 +171,24 @@ def test_the_same_constant_twice_is_one_too_many(kind: str) -> None:
     for unlike in (other, late):
         spec = with_constants(first, TensorSpec("w_2", kind=kind, shape=(64, 64, 1, 1), data=unlike))
         assert found(diagnose(spec), "repeated_constants") is None
+
+
+def test_weights_that_realign_channels_are_no_generated_map() -> None:
+    apart = b"".join(
+        ONE if column == row + 8 * (row > 11) else ZERO for row in range(64) for column in range(72)
+    )
+    tensors = (
+        TensorSpec("a", kind="input", shape=(1, 12, 32, 32)),
+        TensorSpec("b", kind="input", shape=(1, 52, 32, 32)),
+        constant("k", (64, 72, 1, 1), apart, "compiler_constant"),
+        TensorSpec("joined", shape=(1, 64, 32, 32)),
+        TensorSpec("half", kind="weight", shape=(1, 64, 32, 32), data=HALF * (64 * 32 * 32)),
+        TensorSpec("y", kind="output", shape=(1, 64, 32, 32)),
+    )
+    nodes = (NodeSpec("Concat:c", "Concat", 2, (0, 1, 2), (3,)), NodeSpec("Add:s", "Add", 2, (3, 4), (5,)))
+    attribution = diagnose(FileSpec((GraphSpec(tensors, nodes, (0, 1), (5,)),)))
+    moved, generated = found(attribution, "concat_realigned"), found(attribution, "folded_constant")
+    assert moved is not None
+    assert generated is not None
+    assert (moved.layers, generated.layers) == (("c",), ("s",))
+    assert generated.because.startswith("1 constant map (half, 1x64x32x32)")

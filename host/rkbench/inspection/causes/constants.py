@@ -11,7 +11,7 @@ from math import prod
 from rkbench.inspection.causes.averages import WIDEST_POOL
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
-from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.ledger import Key, Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
@@ -130,7 +130,7 @@ def _is_flat(model: RknnModel, tensor: Tensor) -> bool:
         return all(view[at : at + positions * one] == bytes(view[at : at + one]) * positions for at in starts)
 
 
-def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
+def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Maps that the ONNX computes from a few bytes (ConstantOfShape, Expand, Tile) are stored whole."""
     found = [
         (site, tensor)
@@ -141,6 +141,7 @@ def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
         and tensor.buffer_bytes >= LARGE_CONSTANT_BYTES
         and ("ConstantOfShape" in tensor.name or is_repetitive(facts.model, tensor))
     ]
+    found = _unpaid(found, ledger)
     if not found:
         return None
     largest = max((tensor for _, tensor in found), key=lambda tensor: tensor.buffer_bytes)
@@ -230,14 +231,26 @@ def _unclaimed(facts: ModelFacts, ledger: Ledger) -> list[Tensor]:
     """Return the constants of the compiler that are left of each layer, and those of no layer."""
     owned = {tensor.index: site.index for site, tensor in facts.owned}
     made = [tensor for tensor in facts.model.tensors if tensor.kind == "compiler_constant"]
-    left: dict[int | None, int] = {}
+    made.sort(key=lambda tensor: tensor.buffer_bytes, reverse=True)
+    places = [("compiler_constants", owned.get(tensor.index)) for tensor in made]
+    return [tensor for tensor, left in zip(made, _are_left(made, places, ledger), strict=True) if left]
+
+
+def _unpaid(held: list[Held], ledger: Ledger) -> list[Held]:
+    """Return the constants whose bytes no other cause has: weights of a layer that realigns are its own."""
+    tensors = [tensor for _, tensor in held]
+    places = [(SECTION_OF[tensor.kind], site.index) for site, tensor in held]
+    return [one for one, left in zip(held, _are_left(tensors, places, ledger), strict=True) if left]
+
+
+def _are_left(tensors: Iterable[Tensor], places: Iterable[Key], ledger: Ledger) -> list[bool]:
+    """Return of each constant whether it fits into what is left of its place beside those before it."""
+    left: dict[Key, int] = {}
     found = []
-    for tensor in sorted(made, key=lambda tensor: tensor.buffer_bytes, reverse=True):
-        owner = owned.get(tensor.index)
-        room = left.setdefault(owner, ledger.left("compiler_constants", owner))
-        if 0 < tensor.buffer_bytes <= room:
-            left[owner] = room - tensor.buffer_bytes
-            found.append(tensor)
+    for tensor, place in zip(tensors, places, strict=True):
+        room = left.setdefault(place, ledger.left(*place))
+        found.append(0 < tensor.buffer_bytes <= room)
+        left[place] -= tensor.buffer_bytes * found[-1]
     return found
 
 
