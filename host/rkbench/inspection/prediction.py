@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import NOTHING, Said, listed, say
-from rkbench.onnx.convolution import KEPT
-from rkbench.onnx.prediction import MOVED, UNMEASURED, PredictedNode, Prediction
+from rkbench.onnx.convolution import DEPTHWISE, KEPT, ORDINARY
+from rkbench.onnx.prediction import MERGED, MOVED, NORMED, OTHER, UNMEASURED, PredictedNode, Prediction
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
 
-COMMANDS = {KEPT: say("kept grouped, one convolution per group"), MOVED: MOVED}
+PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
+"""What is no reason for more constants than a node's weights need, but for the filling of blocks."""
+COMMANDS = {KEPT: say("kept grouped, one convolution per group"), MOVED: MOVED, NORMED: NORMED}
+"""What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5
 """Of the file to its weights: above this, it is said what the rest is."""
 NOTABLE_SHARE = 0.02
 """A node is named from this share of the constants, or of the whole predicted file, on."""
 
+LARGE_SHARE = 0.08
+"""Nodes of one kind are named from this share of the predicted file on, however small each is."""
+SHOWN_KINDS = 3
+
 
 def predicted_sentence(path: Path, prediction: Prediction) -> Said:
     """Return the answer about an ONNX alone: what it will become, and which nodes make it large."""
-    found = [_weights(prediction), _commands(prediction), _uncounted(prediction), _unmeasured(prediction)]
-    found.append(_unfamiliar(prediction))
+    found = [_kinds(prediction), _uncounted(prediction), _unmeasured(prediction), _unfamiliar(prediction)]
     told = listed([text for text in found if text], "; ")
     between = _between(prediction)
     about = say("roughly") if prediction.unfamiliar else say("about")
@@ -96,53 +103,105 @@ def fix_command(
     return f"bench fix {shlex.quote(str(path))} {asked} -o {written} # {names}" if names else ""
 
 
-def _weights(prediction: Prediction) -> Said:
-    worst = [
-        node for node in prediction.bloated if node.excess_bytes > NOTABLE_SHARE * prediction.weight_bytes
-    ]
-    if not worst:
-        return NOTHING
-    excess = format_bytes(sum(node.excess_bytes for node in worst))
-    return say(
-        "{names} {take_} {excess} more than the weights need: {becomes}",
-        names=_names(worst),
-        take_=_take(worst),
-        excess=excess,
-        becomes=worst[0].becomes,
-    )
+@dataclass(frozen=True)
+class _NamedKind:
+    """Nodes that become the same: what they store beyond their weights, and what their commands take."""
 
+    becomes: Said
+    nodes: list[PredictedNode]
+    stored_bytes: int
+    command_bytes: int
 
-def _commands(prediction: Prediction) -> Said:
-    """Groups that are kept, and maps that are moved, cost no weights: they have commands of their own."""
-    least, found = NOTABLE_SHARE * prediction.file_bytes, []
-    for becomes, reason in COMMANDS.items():
-        nodes = [
-            node
-            for node in prediction.bloated
-            if node.becomes == becomes and (node.command_bytes or 0) > least
-        ]
-        if nodes:
-            size = format_bytes(sum(node.command_bytes or 0 for node in nodes))
-            found.append(
-                say(
-                    "{names} {take_} about {size} of commands: {reason}",
-                    names=_names(nodes),
-                    take_=_take(nodes),
-                    size=size,
-                    reason=reason,
-                )
+    @property
+    def told(self) -> Said:
+        """What is said of them."""
+        names = _names(self.nodes)
+        stored, size = format_bytes(self.stored_bytes), format_bytes(self.command_bytes)
+        reason, take_ = COMMANDS.get(self.becomes, self.becomes), _take(self.nodes)
+        if not self.command_bytes:
+            return say(
+                "{names} {take_} {excess} more than the weights need: {becomes}",
+                names=names,
+                take_=take_,
+                excess=stored,
+                becomes=self.becomes,
             )
-    return listed(found, "; ")
+        if not self.stored_bytes:
+            return say(
+                "{names} {take_} about {size} of commands: {reason}",
+                names=names,
+                take_=take_,
+                size=size,
+                reason=reason,
+            )
+        return say(
+            "{names} {take_} {excess} more than the weights need, and about {size} of commands: {reason}",
+            names=names,
+            take_=take_,
+            excess=stored,
+            size=size,
+            reason=reason,
+        )
+
+
+def _kinds(prediction: Prediction) -> Said:
+    """Return what makes the file large, the largest first: all nodes of a kind count together."""
+    kinds: dict[Said, list[PredictedNode]] = {}
+    for node in prediction.nodes:
+        kinds.setdefault(node.becomes, []).append(node)
+    found = [kind for becomes, nodes in kinds.items() if (kind := _kind(becomes, nodes, prediction))]
+    found.sort(key=lambda kind: -kind.stored_bytes - kind.command_bytes)
+    return listed([kind.told for kind in found[:SHOWN_KINDS]], "; ")
+
+
+def _kind(becomes: Said, nodes: list[PredictedNode], prediction: Prediction) -> _NamedKind | None:
+    """Return the nodes of a kind with what of them is worth a word; None where nothing is."""
+    stored = [node.excess_bytes if node.note or becomes not in PLAIN else 0 for node in nodes]
+    taken = [node.command_bytes or 0 if becomes in COMMANDS else 0 for node in nodes]
+    stored, taken = (_notable(nodes, sizes, prediction) for sizes in (stored, taken))
+    owned = [sum(sizes) for sizes in zip(stored, taken, strict=True)]
+    if not any(owned):
+        return None
+    shown = [node for size, node in sorted(zip(owned, nodes, strict=True), key=lambda each: -each[0]) if size]
+    return _NamedKind(becomes, shown, sum(stored), sum(taken))
+
+
+def _notable(nodes: list[PredictedNode], sizes: list[int], prediction: Prediction) -> list[int]:
+    """Return the sizes; zeros where neither one node that has a note nor all together are worth a word."""
+    size = prediction.file_bytes
+    largest = max((taken for node, taken in zip(nodes, sizes, strict=True) if node.note), default=0)
+    return sizes if largest > NOTABLE_SHARE * size or sum(sizes) > LARGE_SHARE * size else [0] * len(sizes)
 
 
 def _quiet(prediction: Prediction) -> Said:
     """Return what is said where no node is worth a word; healthy is only what is near its weights."""
-    needed = format_bytes(prediction.needed_weight_bytes)
-    if prediction.file_bytes <= HEALTHY_RATIO * prediction.needed_weight_bytes:
-        return say("{needed} of weights, nothing blows up", needed=needed)
-    rest = format_bytes(prediction.command_bytes)
+    needed, size = prediction.needed_weight_bytes, prediction.file_bytes
+    summed = sum(node.needed_bytes for node in prediction.nodes if node.becomes == MERGED)
+    weights = say("{needed} of weights", needed=format_bytes(needed))
+    if summed > NOTABLE_SHARE * size:
+        weights = say(
+            "{left} of weights once {summed} are summed into the ones beside them",
+            left=format_bytes(needed - summed),
+            summed=format_bytes(summed),
+        )
+    if size <= HEALTHY_RATIO * (needed - summed):
+        return say("{weights}, nothing blows up", weights=weights)
+    added = prediction.weight_bytes - (needed - summed)
+    if added > LARGE_SHARE * size:
+        added_bytes = format_bytes(added)
+        weights = say("{weights}, {added} of constants beside them", weights=weights, added=added_bytes)
+    return say("{weights}, and {rest}", weights=weights, rest=_rest(prediction))
+
+
+def _rest(prediction: Prediction) -> Said:
+    rest, tables = format_bytes(prediction.command_bytes), prediction.table_command_bytes
+    if tables <= LARGE_SHARE * prediction.file_bytes:
+        return say("{rest} of commands and structure over all layers", rest=rest)
     return say(
-        "{needed} of weights, and {rest} of commands and structure over all layers", needed=needed, rest=rest
+        "{rest} of commands and structure over all layers ({tables} of them fill the tables of {layers})",
+        rest=rest,
+        tables=format_bytes(tables),
+        layers=count(prediction.table_layers, "activation"),
     )
 
 

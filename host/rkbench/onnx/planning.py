@@ -13,9 +13,12 @@ from rkbench.onnx.fusion.effort import (
     FILE_BYTES,
     FILE_TENSORS,
     HEADER_BYTES,
+    TABLE_BYTES,
     TENSOR_BYTES,
     efforts,
 )
+from rkbench.onnx.fusion.layer import Kind
+from rkbench.onnx.fusion.one_core import STAGE_BYTES
 from rkbench.onnx.fusion.outputs import output_effort, output_table_bytes
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
@@ -52,6 +55,12 @@ class LayerPlan:
     """Commands, task records and structure, at the node that a layer is named after."""
     constants: dict[ir.Node, int]
     """Constants that the compiler adds, beside weights."""
+    kinds: dict[ir.Node, Kind]
+    """What the layers are, by the node that each is named after."""
+    table_layers: int
+    """Layers that fill the table of an activation before they run ..."""
+    table_command_bytes: int
+    """... and the register commands that this takes."""
     merged: frozenset[ir.Node]
     """Convolutions whose weights go into a parallel one, and cost nothing."""
     unsure_bytes: int
@@ -88,7 +97,17 @@ def plan_layers(
     around = FILE_BYTES[cores] + HEADER_BYTES + (FILE_TENSORS + own) * TENSOR_BYTES + outputs
     constants_made = {node: size for node, size in added.items() if size}
     merged = frozenset(fuser.merged)
-    return LayerPlan(dict(commands), constants_made, merged, round(unsure), around)
+    filled = sum(bool(layer.table) for layer in layers)
+    return LayerPlan(
+        commands=dict(commands),
+        constants=constants_made,
+        kinds={layer.node: layer.kind for layer in layers},
+        table_layers=filled,
+        table_command_bytes=filled * (TABLE_BYTES + (cores == 1) * STAGE_BYTES),
+        merged=merged,
+        unsure_bytes=round(unsure),
+        file_bytes=around,
+    )
 
 
 def _names_bytes(node: ir.Node, tensors: int) -> int:

@@ -22,13 +22,26 @@ from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.planning import LayerPlan, plan_layers
-from rkbench.onnx.prediction import JOINED, MERGED, MOVED, ROLLED, PredictedNode, Prediction
+from rkbench.onnx.prediction import (
+    JOINED,
+    MERGED,
+    MOVED,
+    NORMED,
+    ROLLED,
+    SPREAD,
+    TURNED,
+    PredictedNode,
+    Prediction,
+)
 from rkbench.onnx.refusals import foreseen_refusals
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype, check_target
 
 CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAveragePool", "ReduceMean"))
 """What becomes a convolution: a file with none of them lacks the constants that the compiler adds."""
+
+MADE: dict[str, Said] = {"norm": NORMED, "length": NORMED, "softmax": SPREAD, "attention": SPREAD}
+"""What a layer becomes, by its kind, where the compiler adds more constants to it than it has."""
 
 MOVED_BYTES = 100_000
 """Commands of a Transpose that is worth a word."""
@@ -64,14 +77,12 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     plans = {each: _plan(network, context, each) for each in DTYPES}
     owned = {each: _shares(network, context, each, plans[each]) for each in DTYPES}
     nodes = _predict_nodes(owned, dtype)
-    shares = {each: list(found.values()) for each, found in owned.items()}
     convolves = any(node.op_type in CONVOLVED for node in network.graph)
     fixed = targets.TARGETS[target].fixed_constant_bytes if convolves else 0
-    model = commands.command_model(target)
-    weights = {each: fixed + sum(share.weights for share in shares[each]) for each in DTYPES}
-    base = model.added_bytes if convolves else 0
+    weights = {each: fixed + sum(share.weights for share in owned[each].values()) for each in DTYPES}
+    base = commands.command_model(target).added_bytes if convolves else 0
     command_bytes = {
-        each: base + plans[each].file_bytes + sum(share.commands or 0 for share in shares[each])
+        each: base + plans[each].file_bytes + sum(share.commands or 0 for share in owned[each].values())
         for each in DTYPES
     }
     size = weights[dtype] + command_bytes[dtype]
@@ -99,6 +110,8 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         command_bytes_int8=command_bytes["int8"],
         file_bytes_low=low,
         file_bytes_high=None if any(node.command_bytes is None for node in nodes) else high,
+        table_layers=plans[dtype].table_layers,
+        table_command_bytes=plans[dtype].table_command_bytes,
         unfamiliar=unfamiliar if len(unfamiliar) >= MANY else (),
         notes=tuple(_notes(network, context, nodes, dtype)),
         refusals=foreseen_refusals(asked),
@@ -146,6 +159,9 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
         share = replace(share, becomes=JOINED, note=say("its parts begin or end within a block of channels"))
     if node.op_type == "Transpose" and size > MOVED_BYTES:
         share = replace(share, becomes=MOVED, note=say("the NPU takes a task for each position of the map"))
+    elif added > share.weights:
+        made = TURNED if node.op_type == "DepthToSpace" else MADE.get(plan.kinds.get(node, ""))
+        share = replace(share, becomes=made or share.becomes)
     commands_bytes = None if share.commands is None else size
     if node in plan.merged:
         return Share(MERGED, 0, share.needed, commands_bytes)

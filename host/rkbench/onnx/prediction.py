@@ -20,6 +20,9 @@ JOINED = say("parts that are no whole blocks, cut or joined by a dense 1x1")
 MOVED = say("moved position by position")
 ROLLED = say("rolled back, as a dense kernel over all positions")
 MERGED = say("summed into the convolution beside it")
+NORMED = say("normalization, with tables for its map or its channels")
+TURNED = say("DepthToSpace, made a dense transposed convolution")
+SPREAD = say("softmax, with tables")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class PredictedSizes:
     file_bytes_high: int | None = field(default=None, kw_only=True)
     """... and hardly larger than this; None where some of it cannot be predicted (`at least`)."""
     notes: tuple[Said, ...]
+    table_layers: int = field(default=0, kw_only=True)
+    """Layers that fill the table of an activation before they run ..."""
+    table_command_bytes: int = field(default=0, kw_only=True)
+    """... and the register commands that this takes, of `command_bytes`; 0 in older documents."""
     unfamiliar: tuple[str, ...] = field(default=(), kw_only=True)
     """Forms of operators that no network had which the rules were read from, where they are many; else ()."""
     refusals: tuple[ForeseenRefusal, ...] = field(default=(), kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.onnx_document import OnnxComparison, PredictedFile
+from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode, PredictedFile
+from rkbench.inspection.prediction import NOTABLE_SHARE
 from rkbench.language.said import Said, say
+from rkbench.onnx.prediction import NORMED, SPREAD, TURNED
 from rkbench.units import format_bytes, printable
 from rkbench.views.columns import left, right
 from rkbench.views.inspect.labels import nodes_by_size
@@ -62,9 +64,18 @@ def _prediction(prediction: PredictedFile) -> Said:
     )
 
 
+def _is_worth_a_row(node: OnnxNode, prediction: PredictedFile) -> bool:
+    """Return whether there is something to say of a node: a note, or large constants that it is given."""
+    added = node.predicted_bytes - node.needed_bytes
+    return bool(node.note) or (node.becomes in ADDED and added > NOTABLE_SHARE * prediction.weight_bytes)
+
+
+ADDED = (NORMED, TURNED, SPREAD)
+
+
 def _nodes(onnx: OnnxComparison, width: int, style: Style) -> list[str]:
     nodes = nodes_by_size(onnx)
-    told = [node for node in nodes if node.note] or nodes
+    told = [node for node in nodes if _is_worth_a_row(node, onnx.prediction)] or nodes
     if not told:
         return []
     in_file = onnx.file_bytes is not None
