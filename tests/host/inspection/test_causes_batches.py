@@ -150,3 +150,36 @@ def test_a_layer_without_a_name_is_told_by_what_it_makes_and_an_output_is_no_map
     assert cause.layers == ("made", "r")
     assert "most for made (1x16x128x128, 9 tasks on 1 core)" in cause.because
     assert found(attribution, "output_layout") is not None
+
+
+def lists(maps: int, number: int) -> Cause:
+    """Return the cause of what a product over rows and the norm before it have in the lists for 3 cores."""
+    shape, counts = (maps, 16, 1, maps), (number, number, number, number, number, number)
+    tensors = (
+        TensorSpec("x", kind="input", shape=shape),
+        TensorSpec("normed", shape=shape),
+        TensorSpec("y", kind="output", shape=shape),
+    )
+    nodes = (
+        NodeSpec("exNorm:n", "exNorm", 2, (0,), (1,), counts),
+        NodeSpec("Conv:product", "Conv", 2, (1,), (2,), counts),
+    )
+    cause = found(diagnose(tensors, nodes), "core_lists")
+    assert cause is not None
+    return cause
+
+
+def test_further_lists_of_rows_taken_for_a_batch_are_those_of_the_number_of_maps() -> None:
+    cause = lists(maps=14, number=14)
+    assert "number of the feature maps" in cause.explanation
+    assert cause.evidence[1].endswith(
+        "over many maps at once, most product (14 maps of 16x1x14, 84 tasks in all lists)"
+    )
+    assert cause.fix[0].action.startswith("rows of a channels-last picture")
+
+
+def test_further_lists_of_one_map_grow_with_its_size_and_of_a_norm_a_plain_task_is_among_them() -> None:
+    cause = lists(maps=1, number=14)
+    assert "with the size of the feature maps" in cause.explanation
+    assert cause.layers == ("product", "n")
+    assert not any("rows" in fix.action for fix in cause.fix)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain
 from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.many_maps import is_batched, largest_map, maps_of
 from rkbench.inspection.causes.model_facts import ModelFacts
-from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import clause, say
 
@@ -29,8 +29,8 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             layers=count(len(layers), "layer"),
             take_="takes" if len(layers) == 1 else "take",
             worst=worst.base,
-            maps=_maps(worst),
-            shape=dims(_largest(worst)[1:]),
+            maps=maps_of(worst),
+            shape=dims(largest_map(worst)[1:]),
             tasks=worst.map_tasks,
         ),
         explanation=say(
@@ -46,8 +46,8 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 "{site} ({type}): {maps:,} maps of {shape}, {tasks:,} tasks on 1 core",
                 site=site.base,
                 type=site.node.type,
-                maps=_maps(site),
-                shape=dims(_largest(site)[1:]),
+                maps=maps_of(site),
+                shape=dims(largest_map(site)[1:]),
                 tasks=site.map_tasks,
             )
             for site in layers[:4]
@@ -60,18 +60,3 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         not_helping=(say("int8: as many maps"),),
     )
-
-
-def is_batched(site: Site) -> bool:
-    """Return whether a layer has many maps, and a task for each of them at least."""
-    return 1 < _maps(site) <= site.map_tasks
-
-
-def _largest(site: Site) -> tuple[int, ...]:
-    """Return the shape of four dimensions with the most maps that a layer reads or writes; () without one."""
-    shapes = (*site.layer.input_shapes, *site.layer.output_shapes)
-    return max((shape for shape in shapes if len(shape) == 4), key=lambda shape: shape[0], default=())
-
-
-def _maps(site: Site) -> int:
-    return max(_largest(site)[:1], default=0)

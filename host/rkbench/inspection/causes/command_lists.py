@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.many_maps import ONE_SIDE, could_be_joined, is_batched, largest_map, maps_of
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import dims, listing
+from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import Said, clause, say
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.units import format_bytes
@@ -19,6 +20,8 @@ PLAIN_TASK_BYTES = 1152
 MANY_SMALL_SHARE = 0.4
 MANY_LAYERS = 6
 SMALL_LAYER_BYTES = 4096
+BATCHED_SHARE = 0.25
+"""From this share of the further lists on, it is said that they are those of layers over many maps."""
 SINGLE_CORE_TARGET = "rk3588"
 SAVED_STRUCTURE = 0.08
 """Structure that goes with the commands of further lists: 7.7 to 10.1 % of them on seven networks that were
@@ -81,6 +84,8 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         return None
     owned = {claim.layer: claim.size_bytes for claim in claims if claim.section == "register_commands"}
     largest = max(layers, key=lambda site: owned[site.index])
+    batched = _notable_batches(layers, owned)
+    joined = (ONE_SIDE,) if could_be_joined(facts, batched) else ()
     return Finding(
         code="core_lists",
         title=say("command lists for 2 and 3 cores beside the one for 1 core"),
@@ -90,11 +95,8 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             largest=largest.base,
             output_shape=dims(largest.output_shape),
         ),
-        explanation=say(
-            "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
-            "with the size of the feature maps, not with the weights."
-        ),
-        layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
+        explanation=_GROW_WITH_NUMBER if batched else _GROW_WITH_SIZE,
+        layers=_largest_first(layers, owned),
         claims=tuple(claims),
         evidence=(
             say(
@@ -103,10 +105,52 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 of_two=format_bytes(sum(site.commands[1] for site in layers)),
                 of_three=format_bytes(sum(site.commands[2] for site in layers)),
             ),
+            *_of_many_maps(batched, owned),
         ),
-        fixes=single_core(facts, layers, claims),
+        fixes=(*joined, *single_core(facts, layers, claims)),
         not_helping=(say("compress_weight, quantized weights: commands are no weights"),),
     )
+
+
+_GROW_WITH_SIZE = say(
+    "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
+    "with the size of the feature maps, not with the weights."
+)
+_GROW_WITH_NUMBER = say(
+    "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow with the number "
+    "of the feature maps, each of which has commands of its own, and with their size, not with the weights."
+)
+
+
+def _largest_first(layers: Iterable[Site], owned: dict[int | None, int]) -> tuple[str, ...]:
+    """Return the layers with the most bytes of further lists here: of some another cause has them."""
+    found = sorted((site for site in layers if owned[site.index]), key=lambda site: -owned[site.index])
+    return tuple(site.base for site in found[:10])
+
+
+def _notable_batches(layers: Iterable[Site], owned: dict[int | None, int]) -> list[Site]:
+    """Return the layers over many maps, the largest first, if they own a notable part; else none."""
+    found = [site for site in layers if is_batched(site)]
+    if sum(owned[site.index] for site in found) < BATCHED_SHARE * sum(owned.values()):
+        return []
+    return sorted(found, key=lambda site: -owned[site.index])
+
+
+def _of_many_maps(batched: Sequence[Site], owned: dict[int | None, int]) -> tuple[Said, ...]:
+    if not batched:
+        return ()
+    worst = batched[0]
+    evidence = say(
+        "{commands} of these are of {layers} over many maps at once, most {worst} ({maps:,} maps of {shape}, "
+        "{tasks:,} tasks in all lists)",
+        commands=format_bytes(sum(owned[site.index] for site in batched)),
+        layers=count(len(batched), "layer"),
+        worst=worst.base,
+        maps=maps_of(worst),
+        shape=dims(largest_map(worst)[1:]),
+        tasks=sum(worst.tasks),
+    )
+    return (evidence,)
 
 
 def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:

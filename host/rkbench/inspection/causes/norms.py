@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.batches import is_batched
 from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.many_maps import ONE_SIDE, could_be_joined, has_rows, is_batched
 from rkbench.inspection.causes.model_facts import ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.causes.unrolled import shape_of
@@ -24,24 +24,6 @@ POOLED = Fix(
 _FEWER_GROUPS = Fix("network", say("fewer groups in a norm, where they are its maps"))
 
 
-_ONE_SIDE = Fix(
-    "network",
-    say(
-        "rows of a channels-last picture [1, H, W, C] are taken for a batch: keep both sides as one, "
-        "[1, H x W, C], through the norms and the products behind them (exact; 13.6 -> 9.46 MB on a network "
-        "for rk3588 in int8)"
-    ),
-)
-#: There it makes the same network larger: 16.4 -> 17.7 MB.
-_GROWS_JOINED = ("rk3568", "fp16")
-
-
-def _has_rows(site: Site) -> bool:
-    """Return whether the maps of a norm are the rows of a square picture, channels first: H x C x 1 x W."""
-    read = site.layer.input_shapes[0] if site.layer.input_shapes else ()
-    return len(read) == 4 and read[2] == 1 and read[0] == read[3]
-
-
 def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
     """Return the cures that fit what stands before the norms: a convolution, an input, or something else."""
     paths = {site.index: _path(facts, site) for site in layers}
@@ -51,16 +33,11 @@ def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ..
     first = [site for site in layers if _from_input(paths[site.index])]
     return (
         POOLED,
-        *((_FEWER_GROUPS,) if any(is_batched(site) and not _has_rows(site) for site in layers) else ()),
-        *((_ONE_SIDE,) if _could_be_joined(facts, layers) else ()),
+        *((_FEWER_GROUPS,) if any(is_batched(site) and not has_rows(site) for site in layers) else ()),
+        *((ONE_SIDE,) if could_be_joined(facts, layers) else ()),
         *(_folded(len(folded), len(norms)) if folded else ()),
         *(_outside(site) for site in first[:1]),
     )
-
-
-def _could_be_joined(facts: ModelFacts, layers: list[Site]) -> bool:
-    grows = (facts.model.file.target, facts.dtype) == _GROWS_JOINED
-    return not grows and any(is_batched(site) and _has_rows(site) for site in layers)
 
 
 def _folded(count_of: int, layers: int) -> tuple[Fix, ...]:
