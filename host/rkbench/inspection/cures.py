@@ -37,6 +37,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "padding": ("halved_stride",),
     "relayout_tables": ("pooled_norm",),
     "moved_channels": ("space_to_depth",),
+    "kernels_along_channels": ("channel_rows",),
     "large_maps": ("space_to_depth",),
     "permuted_views": ("rolled_map",),
     "transpose_commands": ("unfold", "space_to_depth", "pooled_norm"),

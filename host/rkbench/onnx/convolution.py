@@ -68,8 +68,8 @@ def convolution_of(node: ir.Node) -> Convolution | None:
     shape = static_shape(node.inputs[1]) if len(node.inputs) > 1 else None
     if shape is None or len(shape) < 3:
         return None
-    if moves_along_channels(node):
-        return _along_channels(node)
+    if len(shape) == 5 and (flat := _laid_flat(node, shape)):
+        return flat
     groups = node.attributes.get_int("group", 1)
     transposed = node.op_type == "ConvTranspose"
     # Conv weights are (out, in / groups, *kernel), those of ConvTranspose (in, out / groups, *kernel).
@@ -103,11 +103,34 @@ def moves_along_channels(node: ir.Node) -> bool:
     return kernel[1] == before[1] == 1 and kernel[3:] == (1, 1) and before[3:] == after[3:]
 
 
-def _along_channels(node: ir.Node) -> Convolution:
-    """Return the dense 1x1 that a convolution along channels becomes; the compiler gives it a bias always."""
+def _laid_flat(node: ir.Node, kernel: tuple[int, ...]) -> Convolution | None:
+    """Return the 2-D convolution that a 3-D one becomes, of all channels at all depths; None without sizes.
+
+    Measured with rknn-toolkit2 2.5.0: dense whatever its groups, and with a bias always.
+    """
     before, after = static_shape(node.inputs[0]) or (), static_shape(node.outputs[0]) or ()
-    sizes = before[3:]
-    return Convolution(after[1] * after[2], before[2], input_size=sizes, output_size=sizes, batch=before[0])
+    if len(before) != 5 or len(after) != 5:
+        return None
+    return Convolution(
+        math.prod(after[1:3]),
+        math.prod(before[1:3]),
+        kernel=kernel[3:],
+        strides=tuple(node.attributes.get_ints("strides", (1, 1, 1))[1:]),
+        dilations=tuple(node.attributes.get_ints("dilations", (1, 1, 1))[1:]),
+        input_size=before[3:],
+        output_size=after[3:],
+        transposed=node.op_type == "ConvTranspose",
+        batch=before[0],
+    )
+
+
+def note_of_depth(kernel: tuple[int, ...]) -> Said:
+    """Return what becomes of a kernel of five dimensions."""
+    return say(
+        "a 3-D kernel ({kernel} in the ONNX) is stored as a dense one of all channels at all depths, with "
+        "zeros between",
+        kernel="x".join(map(str, kernel)),
+    )
 
 
 LARGEST_WINDOW = 7

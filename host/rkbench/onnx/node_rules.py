@@ -5,6 +5,7 @@ The rules are the measured ones of `rkbench.rknn.targets` and `rkbench.onnx.conv
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from rkbench.onnx.fusion.reduced import picked_channels, reduction
 from rkbench.onnx.prediction import (
     DILATED,
     FOLDED,
+    LAID_FLAT,
     OTHER,
     POOLING,
     RECURRENT,
@@ -74,6 +76,10 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if geometry is None or weight not in context.constants:
         return _other(node, context, dtype)
     share = _projected(geometry, context, dtype)
+    stored = static_shape(weight) or ()
+    if len(stored) == len(geometry.kernel) + 3:
+        needed = min(share.needed, math.prod(stored) * ELEMENT_BYTES[dtype])
+        share = Share(LAID_FLAT, share.weights, needed, share.commands, conv.note_of_depth(stored))
     if len(geometry.kernel) > 2:  # taken apart along the third axis, in ways that nobody has measured
         share = Share(share.becomes, share.weights, share.needed, None, share.note)
     if is_generated(weight):

@@ -13,6 +13,7 @@ from rkbench.inspection.causes import (
     constants,
     cut_layers,
     dead_taps,
+    depth,
     detours,
     expanded,
     fixed,
@@ -51,6 +52,7 @@ Rule = Callable[[ModelFacts, Ledger], Finding | None]
 RULES: tuple[Rule, ...] = (
     fixed.compiler_fixed,
     concat.concat_realigned,
+    depth.kernels_along_channels,
     grouped.grouped_convolution_dense,
     grouped.depthwise_multiplier,
     shuffles.shuffle_dense,

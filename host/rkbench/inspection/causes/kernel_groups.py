@@ -38,6 +38,9 @@ MOST_ROWS = 4096
 NEIGHBOURS = 3
 """Rows side by side: of a shuffle in parts, every second or third row belongs to one of them."""
 
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""The letters of unsigned integers of so many bytes."""
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -58,7 +61,7 @@ def find_groups(model: RknnModel, kernels: Sequence[Tensor]) -> Groups | None:
     Every sampled row must lie in the block of its own group, and at least half of the groups' channels must
     be filler, else the kernel is taken for a dense one.
     """
-    if not kernels or any(not _is_packed(kernel) for kernel in kernels):
+    if not kernels or any(not is_packed(kernel) for kernel in kernels):
         return None
     outputs = kernels[0].shape[0]
     inputs = sum(kernel.shape[1] for kernel in kernels)
@@ -81,7 +84,7 @@ def moves_channels(model: RknnModel, kernel: Tensor) -> bool:
     the largest number of the row, which a row of one weight always has: there only the zeros tell, and
     learned kernels of one weight a row do not occur.
     """
-    if not _is_packed(kernel) or kernel.shape[2:] != (1, 1):
+    if not is_packed(kernel) or kernel.shape[2:] != (1, 1):
         return False
     sampled = {row + further for row in _spread(kernel.shape[0], ROWS) for further in range(NEIGHBOURS)}
     read: list[tuple[int, bytes]] = []
@@ -102,7 +105,7 @@ def copies_channels(model: RknnModel, kernel: Tensor) -> bool:
 
     Every row is read: of a permutation, or a part of one, no two rows read the same.
     """
-    if not _is_packed(kernel) or kernel.shape[2:] != (1, 1) or kernel.shape[0] > MOST_ROWS:
+    if not is_packed(kernel) or kernel.shape[2:] != (1, 1) or kernel.shape[0] > MOST_ROWS:
         return False
     with model.file.path.open("rb", buffering=0) as stream:
         rows = [_read_channels(stream, model, kernel, row) for row in range(kernel.shape[0])]
@@ -118,7 +121,7 @@ def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:
 
     A row's channel never lies before the row, as it does where a channel is read by several rows.
     """
-    if not _is_packed(kernel) or kernel.shape[2:] != (1, 1):
+    if not is_packed(kernel) or kernel.shape[2:] != (1, 1):
         return False
     with model.file.path.open("rb", buffering=0) as stream:
         rows = _spread(kernel.shape[0], ROWS)
@@ -132,7 +135,17 @@ def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:
     )
 
 
-def _is_packed(kernel: Tensor) -> bool:
+def read_row(stream: FileIO, model: RknnModel, kernel: Tensor, channel: int) -> tuple[array[int], ...]:
+    """Return the weights of an output channel by input channel, at a few places of the kernel each."""
+    width = ELEMENT_BYTES[kernel.dtype]
+    block, parts, row = _read_block(stream, model, kernel, channel)
+    runs = [block[start : start + inner * width] for _, start, inner in _runs(parts, row, width)]
+    places = len(_spread(prod(kernel.shape[2:]), KERNEL_POINTS))
+    rows = (array(_CODES[width], b"".join(runs[place::places])) for place in range(places))
+    return tuple(row[: kernel.shape[1]] for row in rows)
+
+
+def is_packed(kernel: Tensor) -> bool:
     """Return whether the native shape is one of packed weights, and describes all of the buffer."""
     blocks, width = kernel.native_shape, ELEMENT_BYTES.get(kernel.dtype, 0)
     if len(kernel.shape) != 4 or kernel.shape[0] < 2 or kernel.shape[1] < 1 or not kernel.buffer_bytes:
@@ -188,16 +201,11 @@ def _read_channels(stream: FileIO, model: RknnModel, kernel: Tensor, channel: in
 
 
 def _read_entries(stream: FileIO, model: RknnModel, kernel: Tensor, channel: int) -> dict[int, bytes]:
-    """Return input channel -> the weight that differs from the row's filler; all of a row without filler.
-
-    The block is read from the file, not over the map: pages of a map stay in the process's memory.
-    """
+    """Return input channel -> the weight that differs from the row's filler; all of a row without filler."""
     width = ELEMENT_BYTES[kernel.dtype]
-    offset, size, parts, row = _block_of(kernel, channel, width)
-    stream.seek(model.buffers[kernel.buffer_index].offset + offset)
-    block = stream.read(size)
+    block, parts, row = _read_block(stream, model, kernel, channel)
     runs = [(first, block[start : start + inner * width]) for first, start, inner in _runs(parts, row, width)]
-    filler, share = _filler(b"".join(data for _, data in runs), width)
+    filler, share = filler_of(b"".join(data for _, data in runs), width)
     if share < 0.5:
         return dict.fromkeys(range(kernel.shape[1]), b"")
     found: dict[int, bytes] = {}
@@ -208,14 +216,26 @@ def _read_entries(stream: FileIO, model: RknnModel, kernel: Tensor, channel: int
     return {index: value for index, value in found.items() if index < kernel.shape[1]}
 
 
-def _filler(row: bytes, width: int) -> tuple[bytes, float]:
+def filler_of(row: bytes, width: int) -> tuple[bytes, float]:
     """Return the most frequent element of a row, and its share of the row."""
-    elements: array[int] = array({1: "B", 2: "H", 4: "I", 8: "Q"}[width], row)
+    elements: array[int] = array(_CODES[width], row)
     value, seen = Counter(elements).most_common(1)[0]
     return value.to_bytes(width, sys.byteorder), seen * width / len(row)
 
 
 Part = tuple[int, ...]
+
+
+def _read_block(
+    stream: FileIO, model: RknnModel, kernel: Tensor, channel: int
+) -> tuple[bytes, list[Part], int]:
+    """Return the output block that holds a channel, its parts, and the row in it.
+
+    It is read from the file, not over the map: pages of a map stay in the process's memory.
+    """
+    offset, size, parts, row = _block_of(kernel, channel, ELEMENT_BYTES[kernel.dtype])
+    stream.seek(model.buffers[kernel.buffer_index].offset + offset)
+    return stream.read(size), parts, row
 
 
 def _block_of(kernel: Tensor, channel: int, width: int) -> tuple[int, int, list[Part], int]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from math import prod
 
 from rkbench.inspection.causes.averages import is_average
+from rkbench.inspection.causes.depth_rows import DepthRows, find_depth_rows
 from rkbench.inspection.causes.kernel_groups import (
     ELEMENT_BYTES,
     Groups,
@@ -116,10 +117,20 @@ class ModelFacts:
     @cached_property
     def dense_groups(self) -> tuple[DenseGroups, ...]:
         """Convolutions that were grouped in the source model and are stored dense, in execution order."""
-        moving = {site.index for site in (*self.realigning, *self.moving)}
+        laid = (site for parts, _ in self.along_channels for site in parts)
+        moving = {site.index for site in (*self.realigning, *self.moving, *laid)}
         candidates = [site for site in self.sites if site.index not in moving]
         found = (_dense_groups(self.model, parts) for parts in _by_source(candidates))
         return tuple(dense for dense in found if dense)
+
+    @cached_property
+    def along_channels(self) -> tuple[tuple[tuple[Site, ...], DepthRows], ...]:
+        """Convolutions along an axis that lies among the channels, with the layers that hold the kernel."""
+        kernels = (
+            (parts, [part.kernel for part in parts if part.kernel]) for parts in _by_source(self.sites)
+        )
+        found = ((tuple(parts), find_depth_rows(self.model, kernel)) for parts, kernel in kernels)
+        return tuple((parts, rows) for parts, rows in found if rows)
 
     @cached_property
     def realigning(self) -> tuple[Site, ...]:

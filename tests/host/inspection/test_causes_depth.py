@@ -1,0 +1,106 @@
+"""Convolutions along an axis that lies among the channels: told by rows that are the one before, moved on."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import pytest
+from rkbench.inspection.causes import Attribution, Cause, find_causes
+from rkbench.inspection.causes.depth_rows import DepthRows, find_depth_rows
+from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
+
+SIDE = 32
+Weight = Callable[[int, int, int], int]
+"""Of the kernel of the network, by output channel, input channel and tap."""
+
+
+def written_out(weight: Weight, positions: int, depth: int, step: int, taps: int) -> bytes:
+    """Return a 1x1 kernel of 32 to 32 channels that moves `taps` along a depth, in one block."""
+    rows = []
+    for row in range(SIDE):
+        output, position = divmod(row, positions)
+        for column in range(SIDE):
+            channel, place = divmod(column, depth)
+            tap = place - position * step + taps // 2
+            rows.append(weight(output, channel, tap) if 0 <= tap < taps else 0)
+    return struct.pack(f"<{len(rows)}H", *rows)
+
+
+def learned(output: int, channel: int, tap: int) -> int:
+    return 0x3001 + output * 97 + channel * 13 + tap * 5
+
+
+def model_with(kernel: bytes) -> bytes:
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, SIDE, 4, 4)),
+        TensorSpec(
+            "w", kind="weight", shape=(SIDE, SIDE, 1, 1), native_shape=(1, 1, 1, 1, SIDE, SIDE), data=kernel
+        ),
+        TensorSpec("y", kind="output", shape=(1, SIDE, 4, 4)),
+    )
+    nodes = (NodeSpec("Conv:moved", "Conv", 2, (0, 1), (2,), (1, 0, 0, 0, 0, 0)),)
+    return write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))
+
+
+def rows_of(kernel: bytes) -> DepthRows | None:
+    with opened(model_with(kernel)) as model:
+        return find_depth_rows(model, [tensor for tensor in model.tensors if tensor.kind == "weight"])
+
+
+def diagnose(kernel: bytes) -> Attribution:
+    with opened(model_with(kernel)) as model:
+        return find_causes(model)
+
+
+def cause(attribution: Attribution, code: str) -> Cause | None:
+    return next((cause for cause in attribution.causes if cause.code == code), None)
+
+
+@pytest.mark.parametrize(
+    ("positions", "depth", "step", "taps", "needed"),
+    [
+        (8, 8, 1, 3, 4 * 4 * 3),
+        (8, 8, 1, 5, 4 * 4 * 5),
+        (8, 8, 1, 1, 4 * 4),
+        (4, 8, 2, 3, 8 * 4 * 3),
+        (16, 16, 1, 3, 2 * 2 * 3),
+        (32, 32, 1, 7, 7),
+    ],
+)
+def test_rows_that_move_on_are_those_of_a_kernel_along_a_third_axis(
+    positions: int, depth: int, step: int, taps: int, needed: int
+) -> None:
+    kernel = written_out(learned, positions, depth, step, taps)
+    assert rows_of(kernel) == DepthRows(positions, taps, needed)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        struct.pack("<1024H", *(0x3001 + index for index in range(1024))),
+        struct.pack(
+            "<1024H", *((0x3001 + index) * (index // 32 // 8 == index % 32 // 8) for index in range(1024))
+        ),
+        struct.pack("<1024H", *(0x3C00 * (index // 32 == index % 32) for index in range(1024))),
+        struct.pack("<1024H", *(0x3C00 * (abs(index // 32 - index % 32) < 2) for index in range(1024))),
+        struct.pack(
+            "<1024H", *((0x3001 + index) * (abs(index // 32 - index % 32) < 2) for index in range(1024))
+        ),
+        bytes(2048),
+    ],
+    ids=["dense", "grouped", "one in every row", "sums of neighbours", "a band of its own weights", "zeros"],
+)
+def test_what_differs_from_row_to_row_or_was_never_learned_is_none(kernel: bytes) -> None:
+    assert rows_of(kernel) is None
+
+
+def test_it_owns_what_is_stored_beyond_the_networks_weights_and_is_no_grouped_convolution() -> None:
+    attribution = diagnose(written_out(learned, 32, 32, 1, 7))
+    found = cause(attribution, "kernels_along_channels")
+    assert found is not None
+    assert attribution.lead == "kernels_along_channels"
+    assert found.sections["weights"] == 2 * (32 * 32 - 7)
+    assert "most moved (2.05 kB where 7x1x1 needs 14 B)" in found.because
+    assert [name for fix in found.fix for name in fix.rewrites] == ["channel_rows"]
+    assert cause(attribution, "grouped_conv_dense") is None
