@@ -123,6 +123,13 @@ def test_an_expand_before_what_broadcasts_is_to_be_dropped() -> None:
     assert codes(kept) == {"copied_maps"}
 
 
+def test_an_expand_before_a_div_is_the_compilers_need() -> None:
+    found = diagnose("Expand", [fetching(1, 1, 16, 1)] * 4, read=(1, 64, 1, 1), reader="Div")
+    told = cause(found, "expanded_maps")
+    assert [fix.kind for fix in told.fix] == ["nothing"]
+    assert told.fix[0].action.startswith("before a Div the compiler needs it")
+
+
 @pytest.mark.parametrize(("blocks", "number", "told"), [(4, 4, "repeats pixels"), (4, 9, "interpolates")])
 def test_a_resize_repeats_pixels_where_it_has_a_task_for_each_block(
     blocks: int, number: int, told: str

@@ -15,7 +15,7 @@ SENTENCES = {
     "chshuffle6_rk3588_fp": "is 911 kB because 6 channel shuffles (C = 240) are stored as dense CxC 1x1 "
     "convolutions: 759 kB (83 %); without that, 152 kB.",
     "const_ofshape_concat_rk3588_fp": "is 1.73 MB because 1 constant map (ConstantOfShape_6, 1x64x112x112) "
-    "that the ONNX generates is stored whole: 1.61 MB (93 %); without that, 121 kB.",
+    "of repeated values is stored whole: 1.61 MB (93 %); without that, 121 kB.",
     "dwm_c64_m2_rk3588_i8": "is 92.9 kB because 1 depthwise convolution with channel multiplier 2 is stored "
     "dense: 72.6 kB (78 %) is filler and its commands; without that, 20.3 kB.",
     "dyn3_rk3588_fp": "is 1.51 MB because 3 input shapes (1x3x224x224, 1x3x192x192 and 1x3x160x160) each "
@@ -36,7 +36,7 @@ SENTENCES = {
     "resize8_c16_rk3588_i8": "is 117 kB because 1 Resize is cut into 207 NPU tasks: 28.3 kB (24 %) of "
     "commands; without that, 88.8 kB.",
     "windows_rk3568_i8": "is 102 kB because 1 constant that repeats from map to map is stored for each: "
-    "12.5 kB (12 %), most w_9 of MatMul_12#1 (16x25x1x25, the same 2 maps stored 8 times); 6 layers over "
+    "12.5 kB (12 %), most w_9 of MatMul_12#1 (16x25x1x25, 2 distinct in 16 maps); 6 layers over "
     "many maps at once take tasks for each of them: 55.9 kB (55 %) of commands, most MatMul_12#1 (16 maps of "
     "8x1x25, 129 tasks on 1 core); without all of that, 33.7 kB.",
     "mb_gap7_rk3588_i8": "is healthy: of its 630 kB, 447 kB (71 %) are weights, 138 kB NPU commands, 43.8 kB "

@@ -12,7 +12,7 @@ OTHER = bytes(reversed(MAP))
 WEIGHTS = 65
 
 
-def bias(data: bytes, positions: int = 64, layout: int = BLOCKS) -> Cause | None:
+def bias(data: bytes, positions: int = 64, layout: int = BLOCKS, kind: str = "exMatMul") -> Cause | None:
     """Return the cause of 8 maps of 8 x 1 x `positions` that read this constant, in blocks of 8."""
     shape = (8, 8, 1, positions)
     tensors = (
@@ -27,18 +27,21 @@ def bias(data: bytes, positions: int = 64, layout: int = BLOCKS) -> Cause | None
         ),
         TensorSpec("y", kind="output", shape=shape),
     )
-    nodes = (NodeSpec("exMatMul:scores", "exMatMul", 2, (0, 1), (2,), tasks(1)),)
+    nodes = (NodeSpec(f"{kind}:scores", kind, 2, (0, 1), (2,), tasks(1)),)
     return found(diagnose(tensors, nodes), "tiled_constants")
 
 
 @pytest.mark.parametrize(
     ("data", "again", "times"),
     [
-        (MAP * 8, 7, "the same 1 map stored 8 times"),
-        ((MAP + OTHER) * 4, 6, "the same 2 maps stored 4 times"),
+        (MAP * 8, 7, "1 distinct in 8 maps"),
+        ((MAP + OTHER) * 4, 6, "2 distinct in 8 maps"),
+        (MAP * 6 + OTHER + MAP[:-1] + b"!", 5, "3 distinct in 8 maps"),
     ],
 )
-def test_maps_that_repeat_are_owned_but_for_the_first(data: bytes, again: int, times: str) -> None:
+def test_maps_that_repeat_are_owned_but_for_the_first_of_each_kind(
+    data: bytes, again: int, times: str
+) -> None:
     cause = bias(data)
     assert cause is not None
     assert cause.layers == ("scores",)
@@ -56,14 +59,14 @@ def test_a_row_that_is_filled_up_and_a_rest_at_the_end_count_as_they_are_stored(
     ("data", "positions", "layout"),
     [
         (MAP * 8 + OTHER[:1], 32, BLOCKS),
-        (MAP * 7 + MAP[:-1] + b"!", 64, BLOCKS),
+        (b"".join(bytes([place]) + MAP[1:] for place in range(4)) + MAP + OTHER + MAP * 2, 64, BLOCKS),
         (bytes(len(MAP) * 8), 64, BLOCKS),
         (MAP * 8, 64, WEIGHTS),
         (MAP * 8, 128, BLOCKS),
     ],
     ids=[
         "bytes that do not add up",
-        "one byte differs",
+        "fewer than half are again",
         "a table of zeros",
         "weights",
         "fewer bytes than maps",
@@ -71,3 +74,8 @@ def test_a_row_that_is_filled_up_and_a_rest_at_the_end_count_as_they_are_stored(
 )
 def test_what_differs_or_is_no_map_is_none(data: bytes, positions: int, layout: int) -> None:
     assert bias(data, positions, layout) is None
+
+
+def test_what_is_not_combined_with_the_maps_is_none() -> None:
+    assert bias(MAP * 8, kind="exSDPAttention") is not None
+    assert bias(MAP * 8, kind="Gather") is None

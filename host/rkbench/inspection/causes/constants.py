@@ -21,8 +21,8 @@ from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
 
 # Operators that read a map beside an activation; what others read are weights.
-_BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Equal", "Less"}
-MAP_READERS = _BROADCASTING | {"Concat", "Expand"}
+BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Equal", "Less"}
+MAP_READERS = BROADCASTING | {"Concat", "Expand"}
 IN_BLOCKS_RANK = 5
 """Of the stored shape of a map in blocks of channels: N, blocks, height, width, channels of a block."""
 Held = tuple[Site, Tensor]
@@ -113,7 +113,7 @@ _AS_INPUT = Fix("network", say("feed the map as an input of the model"))
 def _map_fixes(facts: ModelFacts, found: list[Held]) -> tuple[Fix, ...]:
     """Return what cures these maps: one broadcasts that says the same at every position."""
     joined = any(site.node.type == "Concat" for site, _ in found)
-    flat = any(site.node.type in _BROADCASTING and _is_flat(facts.model, tensor) for site, tensor in found)
+    flat = any(site.node.type in BROADCASTING and _is_flat(facts.model, tensor) for site, tensor in found)
     return (*((_NO_CONCAT,) if joined else ()), *((_BROADCAST,) if flat else ()), _AS_INPUT)
 
 
@@ -149,7 +149,7 @@ def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         code="folded_constant",
         title=say("generated constants stored whole"),
         because=clause(
-            "{found} ({largest}, {shape}) that the ONNX generates {are_} stored whole: {bytes} ({share})",
+            "{found} ({largest}, {shape}) of repeated values {are_} stored whole: {bytes} ({share})",
             found=count(len(found), "constant map"),
             largest=largest.name,
             shape=dims(largest.shape),
@@ -158,7 +158,7 @@ def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         explanation=say(
             "ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. Constant "
             "folding turns them, and what the converter takes for such, into full maps, in the layout of an "
-            "activation."
+            "activation. So it does with a product by zeros, such as a scale that was never trained."
         ),
         layers=tuple(dict.fromkeys(site.base for site, _ in found)),
         claims=tuple(

@@ -1,10 +1,11 @@
-"""Constants that a map needs once and the file holds for every map of a batch: biases of windows, heads."""
+"""Constants that some maps share and the file holds for every map of a batch: biases of heads, masks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.constants import BROADCASTING
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
@@ -15,6 +16,8 @@ from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 SMALLEST_BYTES = 4096
+_READERS = (*sorted(BROADCASTING), "exMatMul", "exSDPAttention")
+"""Operators that combine a constant with the maps of a batch; products of attention have it fused."""
 _ROW = 4
 """The positions of a map are filled up to a multiple of this."""
 
@@ -32,17 +35,14 @@ _FIXES = (
 
 @dataclass(frozen=True)
 class _Tiled:
-    """A constant over many maps of which every `period`th is the same."""
+    """A constant over many maps of which few differ."""
 
     site: Site
     tensor: Tensor
-    period: int
+    kinds: int
+    """Maps that differ."""
     again_bytes: int
-    """Bytes of the maps behind the first `period`."""
-
-    @property
-    def times(self) -> int:
-        return self.tensor.shape[0] // self.period
+    """Bytes of the maps that are the same as one before."""
 
 
 def tiled_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -57,20 +57,20 @@ def tiled_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         title=say("constants of one map stored anew for every window or head"),
         because=clause(
             "{found} that {repeat_} from map to map {are_} stored for each: {bytes} ({share}), most {worst} "
-            "of {site} ({shape}, the same {period} stored {times} times)",
+            "of {site} ({shape}, {kinds} distinct in {maps:,} maps)",
             found=count(len(found), "constant"),
             repeat_="repeats" if len(found) == 1 else "repeat",
             are_="is" if len(found) == 1 else "are",
             worst=worst.tensor.name,
             site=worst.site.base,
             shape=dims(worst.tensor.shape),
-            period=count(worst.period, "map"),
-            times=worst.times,
+            kinds=worst.kinds,
+            maps=worst.tensor.shape[0],
         ),
         explanation=say(
-            "A position bias of attention is added to the maps of all windows, and broadcasts over them in "
-            "the ONNX. The NPU takes one map at a time, each with its own operand, so the compiler writes "
-            "the same bytes once for every window."
+            "What is added to the maps of all windows or heads (a position bias, the mask of shifted "
+            "windows) is the same for many of them. The NPU takes one map at a time, each with its own "
+            "operand, so the compiler writes the same bytes once for every map."
         ),
         layers=tuple(tiled.site.base for tiled in found),
         claims=tuple(
@@ -89,19 +89,24 @@ def tiled_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 def _shown(tiled: _Tiled) -> Said:
     return say(
-        "{tensor} {shape} of {site} ({type}): {buffer_bytes}, the same {period} stored {times} times",
+        "{tensor} {shape} of {site} ({type}): {buffer_bytes}, {kinds} distinct in {maps:,} maps",
         tensor=tiled.tensor.name,
         shape=dims(tiled.tensor.shape),
         site=tiled.site.base,
         type=tiled.site.node.type,
         buffer_bytes=format_bytes(tiled.tensor.buffer_bytes),
-        period=count(tiled.period, "map"),
-        times=tiled.times,
+        kinds=tiled.kinds,
+        maps=tiled.tensor.shape[0],
     )
 
 
 def _tiled(facts: ModelFacts, ledger: Ledger, site: Site, tensor: Tensor) -> _Tiled | None:
-    """Return a constant whose maps repeat, where no other cause owns it; weights have no maps."""
+    """Return a constant of which half the maps or more are again, where no other cause owns it.
+
+    Weights have no maps, and what no operator combines with the maps of a batch is none of theirs.
+    """
+    if not site.node.type.startswith(_READERS):
+        return None
     maps = tensor.shape[0] if len(tensor.shape) == 4 else 0
     map_bytes = _map_bytes(tensor) if maps > 1 and tensor.layout == IN_BLOCKS else 0
     if not map_bytes or tensor.buffer_bytes < SMALLEST_BYTES:
@@ -113,8 +118,8 @@ def _tiled(facts: ModelFacts, ledger: Ledger, site: Site, tensor: Tensor) -> _Ti
         data = stream.read(maps * map_bytes)
     if not any(data):
         return None  # a table that was not trained yet: all of its maps are alike by chance
-    period = _period(data, maps, map_bytes)
-    return _Tiled(site, tensor, period, (maps - period) * map_bytes) if period < maps else None
+    again = maps - len({data[at : at + map_bytes] for at in range(0, len(data), map_bytes)})
+    return _Tiled(site, tensor, maps - again, again * map_bytes) if 2 * again >= maps else None
 
 
 def _map_bytes(tensor: Tensor) -> int:
@@ -129,15 +134,3 @@ def _map_bytes(tensor: Tensor) -> int:
         if 0 < maps * size <= tensor.buffer_bytes < (maps + 1) * size:
             return size
     return 0
-
-
-def _period(data: bytes, maps: int, map_bytes: int) -> int:
-    """Return after how many maps they begin anew; `maps` where they do not."""
-    first = data[:map_bytes]
-    for period in range(1, maps):
-        step = period * map_bytes
-        if maps % period or data[step : step + map_bytes] != first:
-            continue
-        if data[step:] == data[:-step]:
-            return period
-    return maps
