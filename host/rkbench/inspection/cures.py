@@ -15,7 +15,7 @@ from rkbench.units import format_bytes
 
 #: The rewrites that take bytes of a cause. A rewrite may be named by several causes: nodes tell them apart.
 CURES: dict[str, tuple[str, ...]] = {
-    "concat_realigned": ("padded_concat", "constant_part", "mixed_depthwise"),
+    "concat_realigned": ("padded_concat", "padded_chain", "constant_part", "mixed_depthwise"),
     "dead_taps": ("dead_taps",),
     "depthwise_multiplier": ("depthwise_multiplier", "regroup"),
     "dilation_commands": ("dead_taps", "dilated_rows"),

@@ -37,7 +37,7 @@ class _Walk:
     """A walk through all values that have the same channels."""
 
     channels: int
-    boundary: ir.Node
+    boundary: tuple[ir.Node, ...]
     edits: dict[Edit, None] = field(default_factory=dict)
     seen: dict[ir.Value, None] = field(default_factory=dict)
     open: list[ir.Value] = field(default_factory=list)
@@ -85,8 +85,8 @@ class ChannelClass:
                 value.shape = ir.Shape([shape[0], channels, *shape[2:]])
 
 
-def channel_class(value: ir.Value, channels: int, boundary: ir.Node) -> ChannelClass | None:
-    """Return what shares the channels of `value`, the uses by `boundary` left out.
+def channel_class(value: ir.Value, channels: int, *boundary: ir.Node) -> ChannelClass | None:
+    """Return what shares the channels of `value`, the uses by the nodes of `boundary` left out.
 
     None where something does that cannot change: an input or output of the graph, a layer that is not known.
     """
@@ -104,13 +104,13 @@ def _step(value: ir.Value, walk: _Walk) -> None:
     if shape is None or len(shape) < 2 or shape[1] != walk.channels or value.is_graph_output():
         walk.fails = True
         return
-    if producer is not walk.boundary:
+    if producer not in walk.boundary:
         if producer is None or len(producer.outputs) != 1:
             walk.fails = True
             return
         _through(producer, -1, walk)
     for node, index in value.uses():
-        if node is not walk.boundary:
+        if node not in walk.boundary:
             walk.fails |= producer is not None and node.graph is not producer.graph
             _through(node, index, walk)
 
