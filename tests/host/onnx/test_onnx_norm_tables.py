@@ -36,6 +36,13 @@ def over_pixels(channels: int, side: int) -> Network:
     return normed(begun(channels, side), channels).conv(channels, 32, (1, 1))
 
 
+def beside_itself(channels: int, side: int) -> Network:
+    """Return a norm and a convolution whose sum with the map before them is taken (Restormer)."""
+    network = Network(1, 16, side, side).conv(16, channels, (3, 3))
+    before = network.value
+    return normed(network, channels).conv(channels, channels, (1, 1)).add("Add", before)
+
+
 def over_one_row(channels: int, side: int) -> Network:
     """Return a norm of as many groups as channels, as exporters write it: the map is one row for it."""
     network = reshaped(begun(channels, side), 1, channels, -1)
@@ -86,6 +93,7 @@ def recurrent(steps: int, width: int, hidden: int) -> Network:
         (partial(over_pixels, 24, 32), (85_364, 87_182, 68_468, 81_102)),
         (partial(over_pixels, 16, 48), (130_484, 130_126, 123_956, 137_230)),
         (partial(over_pixels, 16, 128), (385_528, 381_906, 133_752, 151_570)),
+        (partial(beside_itself, 16, 64), (366_707, 403_853, 862_259, 351_885)),
         (partial(over_one_row, 16, 48), (249_396, 430_862, 501_044, 226_190)),
         (partial(over_one_row, 32, 24), (122_036, 337_230, 152_180, 94_414)),
         (partial(over_one_row, 32, 32), (154_740, 361_678, 242_868, 128_462)),

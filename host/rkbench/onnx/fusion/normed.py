@@ -74,17 +74,19 @@ class PixelNorm:
     vectors: int = 0
     """Scales that are not all 1, and offsets that are not all 0."""
     is_activated: bool = False
+    is_read_again: bool = False
+    """Whether something else reads the map that is normed, as a sum around it does."""
 
     def turns(self, target: str, dtype: Dtype) -> int:
         """Return how often the map is multiplied by tables, for pixels and channels to change places.
 
-        Rows of whole blocks keep their order, as do maps that are no whole blocks at all or that the tables
-        are too short for. Read from 23 x 23 to 56 x 56.
+        Rows of whole blocks keep their order unless the map is read again, as do maps that are no whole
+        blocks at all or that the tables are too short for. Read from 8 x 8 to 64 x 64.
         """
         block = TURNED_BLOCK[_is_lite(target)][dtype == "fp16"]
         if self.pixels % block or self.pixels > MOST_CHANNELS[False]:
             return 0
-        return 2 if self.width is None else int(self.width % block != 0)
+        return 2 if self.width is None else int(self.is_read_again or self.width % block != 0)
 
     def turn_bytes(self, target: str, dtype: Dtype) -> int:
         """Return the commands of that, before the norm and behind it (the rk3566's: behind), and of vectors.
@@ -124,7 +126,8 @@ def pixel_norm(node: ir.Node) -> PixelNorm | None:
     if shape is None or len(shape) < 3:
         return PixelNorm(1, 1)
     activated = any(user.op_type in ACTIVATIONS for user in node.outputs[0].consumers())
-    return PixelNorm(math.prod(shape[2:]), shape[-1], vectors, activated)
+    again = len(node.inputs[0].uses()) > 1
+    return PixelNorm(math.prod(shape[2:]), shape[-1], vectors, activated, again)
 
 
 def _vectors(node: ir.Node) -> int:
