@@ -11,8 +11,9 @@ from rkbench.onnx.convolution import Convolution, constant_bytes
 from rkbench.onnx.fusion.apart import cut_parts
 from rkbench.onnx.fusion.enlarged import enlarged_constants, factor_of
 from rkbench.onnx.fusion.layer import FusedLayer
-from rkbench.onnx.fusion.normed import group_norm, pixel_norm
+from rkbench.onnx.fusion.normed import ORDER_BYTES, TURNED_BLOCK, group_norm, pixel_norm
 from rkbench.onnx.fusion.normed import table_bytes as norm_table_bytes
+from rkbench.onnx.fusion.over_channels import order_tables
 from rkbench.onnx.fusion.reduced import SUM_TABLE_BYTES
 from rkbench.onnx.fusion.rolled import rolled_positions
 from rkbench.onnx.fusion.unrolled import pieces_of
@@ -53,14 +54,21 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
         return pixels.table_bytes(target, dtype)
     channels = _channels(layer)
     if layer.kind == "length":
-        return _lines(channels, 8) * NORM_BYTES.get(generation, OTHER_NORM_BYTES) // 2
+        table = _lines(channels, 8) * NORM_BYTES.get(generation, OTHER_NORM_BYTES) // 2
+        return table + _order_tables(layer, dtype, lite=lite)
     if layer.kind == "norm":
         return _lines(channels * NORM_BYTES.get(generation, OTHER_NORM_BYTES), 32 if lite else 64)
     if layer.kind == "softmax" and not lite:
         return _lines(channels * SOFTMAX_BYTES, 64)
     if layer.kind == "attention" and layer.parts > 1 and not lite:
-        return _lines((static_shape(layer.node.outputs[0]) or (1,))[-1] * SOFTMAX_BYTES, 64)
+        rows = (static_shape(layer.node.outputs[0]) or (1,))[-1]
+        return _lines(rows * SOFTMAX_BYTES, 64) + _order_tables(layer, dtype, lite=lite)
     return 0
+
+
+def _order_tables(layer: FusedLayer, dtype: Dtype, *, lite: bool) -> int:
+    block, each = TURNED_BLOCK[lite][dtype == "fp16"], ORDER_BYTES[lite][dtype == "fp16"]
+    return each * order_tables(layer.kind, layer.node, block)
 
 
 def _joined(layer: FusedLayer, layout: targets.WeightLayout, dtype: Dtype) -> int:

@@ -107,7 +107,7 @@ class PixelNorm:
 
 
 TURNED_BLOCK = {True: {True: 4, False: 8}, False: {True: 8, False: 16}}
-TURNED_BYTES = {True: {True: 577, False: 200}, False: {True: 134, False: 140}}
+TURNED_BYTES = {True: {True: 617, False: 235}, False: {True: 134, False: 140}}
 VECTOR_BYTES = {True: {True: 7.5, False: 11}, False: {True: 14.5, False: 18}}
 VECTOR_START_BYTES = {True: 2_000, False: 600}
 ORDER_BYTES = {True: {True: 512, False: 4_096}, False: {True: 16_384, False: 131_072}}

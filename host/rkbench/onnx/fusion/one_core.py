@@ -13,6 +13,15 @@ from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
 from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.normed import group_norm, pixel_norm
+from rkbench.onnx.fusion.over_channels import (
+    TOGETHER_BYTES,
+    TURN_START,
+    are_apart,
+    lies_as_a_map,
+    meets_lengths,
+    products_on_one_core,
+    turned_channels,
+)
 from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.fusion.reduced import (
     SPREAD_BYTES,
@@ -101,10 +110,7 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
     if layer.kind == "turn":
         return _turn(layer, cores, fp16=fp16)
     if layer.kind == "length":
-        shape = static_shape(layer.node.inputs[0]) or (1, 1)
-        heads = max(math.prod(shape[:-2]), 1)
-        tasks, bytes_ = LENGTH_TASKS[dtype], LENGTH_BYTES[cores > 1][dtype]
-        return heads * tasks, bytes_ // tasks, 6
+        return _lengths(layer.node, cores, dtype)
     if layer.kind == "attention":
         return _attention(layer, cores, fp16=fp16)
     return _arithmetic(layer, cores, dtype)
@@ -140,6 +146,18 @@ TURN_LANES = {True: {True: 8, False: 16}, False: {True: 4, False: 8}}
 """Channels that one task moves, by whether there are several cores and whether it is fp16."""
 TURN_BYTES = {True: 578, False: 240}
 """Commands of such a task on one core."""
+
+
+def _lengths(node: ir.Node, cores: int, dtype: Dtype) -> tuple[int, int, int]:
+    """Vectors divided by their lengths, head by head where those are apart; else at once, turned before."""
+    tasks, bytes_ = LENGTH_TASKS[dtype], LENGTH_BYTES[cores > 1][dtype]
+    if are_apart(node.inputs[0]):
+        return math.prod((static_shape(node.inputs[0]) or (1, 1))[:-2]) * tasks, bytes_ // tasks, 6
+    turned = turned_channels(node) // TURN_LANES[cores > 1][dtype == "fp16"]
+    bytes_ = TOGETHER_BYTES[cores > 1][dtype]
+    if turned:
+        bytes_ += TURN_START[cores > 1] + turned * (128 if cores > 1 else TURN_BYTES[dtype == "fp16"])
+    return tasks + turned, bytes_ // (tasks + turned), 6 + (turned > 0)
 
 
 def _turned(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
@@ -179,6 +197,12 @@ def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
     shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
     lanes = TURN_LANES[cores > 1][fp16]
     tasks = shape[0] * shape[1] * max(shape[2:]) // lanes
+    product = layer.node if joins_heads(layer.node) else next_node(layer.node.outputs[0], "MatMul")
+    if product is not None and meets_lengths(product):
+        if cores == 1:
+            return 0, 0, 1
+        if product is not layer.node:
+            return 10 + shape[1] * min(shape[2:]) // lanes, 129, 1
     if cores == 1:
         cpu = any(side % lanes for side in shape[2:])
         return 0 if cpu else tasks, TURN_BYTES[fp16], 1
@@ -205,12 +229,20 @@ def _attention(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, 
     heads, positions = math.prod(shape[:-2]), shape[-2] if len(shape) > 1 else 1
     if layer.parts == 1 and cores > 1:
         return heads * 5, 200, 3
+    together = layer.parts > 1 and meets_lengths(layer.node)
+    if cores == 1 and together:
+        tasks, size = products_on_one_core(layer.node)
+        return tasks, size // tasks, 12
     if cores == 1:
         return _products(layer, heads, positions, fp16=fp16)
     tasks = 10 + positions * 4 // 100
     channels = (static_shape(_last_product(layer).outputs[0]) or (1,))[-1]
     more = 0 if fp16 else max(1400, channels // 16 * 140)
-    return heads * tasks, (3900 + more + 66 * positions // 10) // tasks, 8
+    size = heads * (3900 + more + 66 * positions // 10)
+    turned = 0
+    if together and lies_as_a_map(_last_product(layer)):
+        turned = heads * channels // TURN_LANES[True][fp16]
+    return heads * tasks + turned, (size + turned * 131) // (heads * tasks + turned), 8
 
 
 def _products(layer: FusedLayer, heads: int, rows: int, *, fp16: bool) -> tuple[int, int, int]:
