@@ -1,4 +1,4 @@
-"""What the converter refuses for the size of a kernel: transposed convolutions that it cuts."""
+"""What the converter refuses of a kernel that it cuts: transposed convolutions, depthwise ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 import onnx_ir as ir
 
 from rkbench.language.said import say
+from rkbench.onnx.convolution import averages_whole_map, convolution_of
 from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
+from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.fusion.tasks import LINE_BYTES, PART_CHANNELS
+from rkbench.onnx.shapes import axes_of
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import ELEMENT_BYTES
@@ -41,4 +44,44 @@ def lost_padding(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     )
 
 
-RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (lost_padding,)
+def picked_from_depthwise(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """Some channels of a depthwise convolution, which a global average is too: the kernel is cut, its groups
+    are not.
+
+    11 of 11 conversions, 8 of 64 to 1,032 of 2,064 channels; all channels in another order, an activation
+    between, a map that others read too, and other convolutions convert.
+    """
+    channels = _depthwise_channels(node)
+    picked = next_node(node.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
+    while picked is not None and picked.op_type != "Gather":
+        picked = next_node(picked.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
+    if picked is None or picked.attributes.get_int("axis", 0) != 1 or picked.inputs[1] not in asked.constants:
+        return
+    count = math.prod(static_shape(picked.inputs[1]) or (0,))
+    if 0 < count < channels == (static_shape(picked.inputs[0]) or (0, 0))[1]:
+        yield ForeseenRefusal(
+            name_of(picked),
+            f"Output channels M is not divisible by group. M: {count} group: {channels} (of few channels: "
+            "ValueError: All outputs ... of model are constants, The model is invalid!)",
+            say("some channels are picked of a depthwise convolution, which a global average is too"),
+            say("pick the channels before it: each is computed by itself, so the results are the same"),
+        )
+
+
+def _depthwise_channels(node: ir.Node) -> int:
+    """Return the channels of a depthwise convolution or a global average; 0 for all else."""
+    shape = static_shape(node.inputs[0]) if node.inputs else None
+    if shape is None or len(shape) != 4:
+        return 0
+    both = node.op_type == "ReduceMean" and sorted(axis % 4 for axis in axes_of(node)) == [2, 3]
+    if both or node.op_type == "GlobalAveragePool" or averages_whole_map(node):
+        return shape[1]
+    geometry = convolution_of(node) if node.op_type == "Conv" else None
+    own = geometry is not None and geometry.groups == geometry.output_channels == shape[1] > 1
+    return shape[1] if own else 0
+
+
+RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
+    lost_padding,
+    picked_from_depthwise,
+)

@@ -171,9 +171,31 @@ def _adds_stored(node: ir.Node, asked: Asked) -> bool:
     return len(static_shape(stored[0]) or ()) > 1
 
 
+def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """Attention whose query, key or value is stored, on several cores: 13 of 13 conversions, 1 to 8 heads."""
+    if node.op_type != "MatMul" or targets.TARGETS[asked.target].npu_cores == 1:
+        return
+    behind: ir.Node | None = node
+    while behind is not None and behind.op_type != "Softmax":
+        behind = next_node(behind.outputs[0], "Mul", "Div", "Add", "Softmax")
+    last = next_node(behind.outputs[0], "MatMul") if behind is not None else None
+    if behind is None or last is None or last.inputs[0] is not behind.outputs[0]:
+        return
+    read = (*node.inputs, *last.inputs)
+    if not asked.constants.intersection(read) or asked.constants.issuperset(last.outputs):
+        return
+    yield ForeseenRefusal(
+        name_of(node),
+        "ValueError: inputs or 'outputs' must be set!",
+        say("attention whose query, key or value is stored, as queries are that a network learns"),
+        say("make an input of the network of what is stored, and give it with every call"),
+    )
+
+
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _uniform_bias,
     _uniform_bias_of_heads,
     _constant_outputs,
     _biased_scores,
+    _attends_stored,
 )

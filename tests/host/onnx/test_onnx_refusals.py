@@ -383,3 +383,58 @@ def test_a_stored_bias_before_the_scale_is_refused_on_several_cores(
 )
 def test_other_biases_of_scores_convert(tmp_path: Path, order: str, bias: tuple[int, ...] | None) -> None:
     assert sentences(scored(tmp_path, order, bias)) == []
+
+
+def asked_by_stored(folder: Path, stored: str) -> Path:
+    """Save attention of 4 heads, some of whose query, key and value are stored."""
+    network, parts = Network(1, 4, 49, 16), dict[str, str]()
+    for name, shape in (("query", (1, 4, 20, 16)), ("key", (1, 4, 16, 49)), ("value", (1, 4, 49, 16))):
+        network.value = "x"
+        if name in stored.split():
+            parts[name] = network.weights(name, *shape)
+        elif name == "key":
+            parts[name] = network.add("Transpose", perm=[0, 1, 3, 2]).value
+        else:
+            parts[name] = network.add("Relu").value
+    network.value = parts["query"]
+    network.add("MatMul", parts["key"]).add("Mul", network.constant("scale", np.array(0.25, "float32")))
+    return network.add("Softmax", axis=-1).add("MatMul", parts["value"]).save(folder / "x.onnx")
+
+
+@pytest.mark.parametrize("stored", ["query", "key", "value", "key value", ""])
+def test_attention_to_what_is_stored_is_refused_on_several_cores(tmp_path: Path, stored: str) -> None:
+    path = asked_by_stored(tmp_path, stored)
+    expected = ["ValueError: inputs or 'outputs' must be set!"] if stored else []
+    assert sentences(path) == sentences(path, "rk3588", "int8") == expected
+    assert sentences(path, "rk3568") == []
+
+
+def picked(folder: Path, before: str, count: int) -> Path:
+    """Save a network that picks `count` of 64 channels behind a node."""
+    network = Network(1, 64, 7, 7)
+    if before.startswith("Conv"):
+        network.conv(64, 64, (3, 3), 64 if before == "Conv of each" else 1)
+    elif before == "AveragePool":
+        network.add(before, kernel_shape=[7, 7])
+    elif before == "ReduceMean":
+        network.add(before, axes=[2, 3], keepdims=1)
+    else:
+        network.add(before)
+    network.add("Gather", network.constant("places", np.arange(64)[::-1][:count].copy()), axis=1)
+    return network.conv(count, 16, (1, 1)).save(folder / "x.onnx")
+
+
+@pytest.mark.parametrize("before", ["AveragePool", "GlobalAveragePool", "ReduceMean", "Conv of each"])
+@pytest.mark.parametrize("count", [8, 32, 64])
+def test_channels_picked_of_a_depthwise_convolution_are_refused(
+    tmp_path: Path, before: str, count: int
+) -> None:
+    path = picked(tmp_path, before, count)
+    found = [each for target in ("rk3588", "rk3568") for each in sentences(path, target)]
+    assert len(found) == (0 if count == 64 else 2)
+    assert all(f"M: {count} group: 64" in each for each in found)
+
+
+@pytest.mark.parametrize("before", ["GlobalMaxPool", "Conv", "Relu"])
+def test_channels_picked_of_other_layers_convert(tmp_path: Path, before: str) -> None:
+    assert sentences(picked(tmp_path, before, 32)) == []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from rkbench.onnx.fusion.kinds import PLAIN_ACTIVATIONS
-from rkbench.onnx.fusion.patterns import TABLES
+from rkbench.onnx.fusion.patterns import TABLES, users
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -126,7 +126,7 @@ def pixel_norm(node: ir.Node) -> PixelNorm | None:
     if shape is None or len(shape) < 3:
         return PixelNorm(1, 1)
     activated = any(user.op_type in ACTIVATIONS for user in node.outputs[0].consumers())
-    again = len(node.inputs[0].uses()) > 1
+    again = len(users(node.inputs[0])) > 1
     return PixelNorm(math.prod(shape[2:]), shape[-1], vectors, activated, again)
 
 
