@@ -75,6 +75,22 @@ def of_products(heads: int, channels: int, side: int) -> Network:
     return reshaped(turned(network, 0, 2, 1), 1, width, side, side).conv(width, 16, (1, 1))
 
 
+def windows(count: int, heads: int) -> Network:
+    """Return the norms of SwinV2's queries, 49 of 24 channels in each head of each window."""
+    network = Network(count, heads, 49, 24)
+    unit(network, count, heads, 49, 24)
+    return network
+
+
+@pytest.mark.parametrize(("count", "heads", "tasks"), [(64, 2, 960), (4, 8, 60), (1, 16, 240)])
+def test_vectors_of_a_window_are_normed_at_once(tmp_path: Path, count: int, heads: int, tasks: int) -> None:
+    """SwinV2-CR, rk3588 in int8: 849,920, 55,040 and 214,016 bytes of commands on one core and two."""
+    path = windows(count, heads).save(tmp_path / "m.onnx")
+    layer = next(node for node in predict_size(path, "rk3588", "int8").nodes if node.type == "ReduceL2")
+    assert layer.command_bytes is not None
+    assert 0.8 < layer.command_bytes / (tasks * (4_544 * 3 // 15 + 3 * 40)) < 1.2
+
+
 @pytest.mark.parametrize(
     ("make", "sizes"),
     [
