@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.onnx.constants import zeros_of
+
 TABLES = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
@@ -281,7 +283,11 @@ def folds_forward(node: ir.Node, constants: set[ir.Value]) -> bool:
 
 
 def does_nothing(node: ir.Node, constant: ir.Value) -> bool:
-    """Return whether zero is added, or a product is by one: the converter leaves that out."""
+    """Return whether zero is added, also as a product with stored zeros, or a product is by one: the
+    converter leaves that out."""
+    maker = constant.producer()
+    if node.op_type == "Add" and maker is not None and (zeros := zeros_of(maker)) is not None:
+        return zeros.producer() is None
     number = scalar(constant)
     return number == 0 if node.op_type in ("Add", "Sub") else number == 1 and node.op_type == "Div"
 
