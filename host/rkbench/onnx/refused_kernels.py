@@ -52,9 +52,7 @@ def picked_from_depthwise(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefus
     between, a map that others read too, and other convolutions convert.
     """
     channels = _depthwise_channels(node)
-    picked = next_node(node.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
-    while picked is not None and picked.op_type != "Gather":
-        picked = next_node(picked.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
+    picked = _gather_behind(node)
     if picked is None or picked.attributes.get_int("axis", 0) != 1 or picked.inputs[1] not in asked.constants:
         return
     count = math.prod(static_shape(picked.inputs[1]) or (0,))
@@ -66,6 +64,14 @@ def picked_from_depthwise(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefus
             say("some channels are picked of a depthwise convolution, which a global average is too"),
             say("pick the channels before it: each is computed by itself, so the results are the same"),
         )
+
+
+def _gather_behind(node: ir.Node) -> ir.Node | None:
+    """Return the Gather that alone reads what a node makes, in another shape at most."""
+    found = next_node(node.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
+    while found is not None and found.op_type != "Gather":
+        found = next_node(found.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
+    return found
 
 
 def _depthwise_channels(node: ir.Node) -> int:

@@ -181,15 +181,14 @@ def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     last = next_node(behind.outputs[0], "MatMul") if behind is not None else None
     if behind is None or last is None or last.inputs[0] is not behind.outputs[0]:
         return
-    read = (*node.inputs, *last.inputs)
-    if not asked.constants.intersection(read) or asked.constants.issuperset(last.outputs):
-        return
-    yield ForeseenRefusal(
-        name_of(node),
-        "ValueError: inputs or 'outputs' must be set!",
-        say("attention whose query, key or value is stored, as queries are that a network learns"),
-        say("make an input of the network of what is stored, and give it with every call"),
-    )
+    read = asked.constants.intersection((*node.inputs, *last.inputs))
+    if read and not asked.constants.issuperset(last.outputs):
+        yield ForeseenRefusal(
+            name_of(node),
+            "ValueError: inputs or 'outputs' must be set!",
+            say("attention whose query, key or value is stored, as queries are that a network learns"),
+            say("make an input of the network of what is stored, and give it with every call"),
+        )
 
 
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
