@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -16,7 +16,9 @@ from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
+from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.reduced import picked_channels, reduction
+from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.prediction import (
     DILATED,
     FOLDED,
@@ -26,6 +28,7 @@ from rkbench.onnx.prediction import (
     RECURRENT,
     RESIZE,
     SHUFFLE,
+    TILED,
     UNMEASURED,
 )
 from rkbench.onnx.shapes import is_channel_shuffle, moved_positions, pooled_size, pooling_kernels
@@ -39,32 +42,7 @@ FUSED = {
     *("BatchNormalization", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"),
     *("Transpose", "Softplus"),
 }
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every rule may ask: the target, the constants of the graph, and who owns a shared weight."""
-
-    target: str
-    toolkit_version: str | None
-    constants: set[ir.Value]
-    owners: dict[ir.Value, ir.Node]
-
-    def constant_inputs(self, node: ir.Node) -> list[ir.Value]:
-        """Return the float constants that this node is the first to use."""
-        found = [value for value in node.inputs if value is not None and value in self.constants]
-        return [value for value in found if self.owners[value] is node and float_elements(value)]
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a node owns at one dtype, in bytes; `commands` None means that no estimate can be made."""
-
-    becomes: Said
-    weights: int
-    needed: int
-    commands: int | None
-    note: Said = NOTHING
+FLOAT_BYTES = 4
 
 
 Rule = Callable[[ir.Node, Context, Dtype], Share | None]
@@ -237,9 +215,6 @@ def _on_cpu_recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | 
     return Share(OTHER, elements * FLOAT_BYTES, needed, 0, say("the CPU computes it, in float32"))
 
 
-FLOAT_BYTES = 4
-
-
 def _resize(_node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
     return Share(RESIZE, 0, 0, commands.other_bytes(context.target))
 
@@ -267,7 +242,18 @@ def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     return Share(OTHER if given else conv.ORDINARY, given * element, given * element, size)
 
 
+def _addition(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """A bias of the scores of an attention is stored for each of their maps."""
+    share, bias = _other(node, context, dtype), score_bias(node, context.constants)
+    size = bias.stored_bytes(context.target, dtype) if bias is not None else None
+    if share is None or bias is None or size is None or context.owners[bias.value] is not node:
+        return share
+    note = say("{stored} maps, stored for all {maps} of the scores", stored=bias.stored_maps, maps=bias.maps)
+    return replace(share, becomes=TILED, weights=size, note=note)
+
+
 RULES: dict[str, Rule] = {
+    "Add": _addition,
     "Conv": _convolution,
     "ConvTranspose": _convolution,
     "Gemm": _product,

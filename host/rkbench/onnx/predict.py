@@ -20,7 +20,8 @@ from rkbench.onnx.foreseen import Asked
 from rkbench.onnx.fusion.rolled import rolled_positions
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
-from rkbench.onnx.node_rules import Context, Share, share_of
+from rkbench.onnx.node_rules import share_of
+from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.planning import LayerPlan, plan_layers
 from rkbench.onnx.prediction import (
     JOINED,
