@@ -1,11 +1,14 @@
 """Store equal weights once: initializers with the same numbers become one that all their users read.
 
-Exact. The compiler stores each initializer for itself; one that two layers share is stored once, but again
-for each that reads it through an Identity, as torch writes a module that is called twice. Not for groups of
-more than one channel: where they fill whole blocks, the converter (2.5.0) dies of it (6 of 10).
+Exact. So do weights that the ONNX fills with one number (ConstantOfShape). The compiler stores each of them
+for itself; one that two layers share is stored once, but again for each that reads it through an Identity, as
+torch writes a module that is called twice. Not for groups of more than one channel: where they fill whole
+blocks, the converter (2.5.0) dies of it (6 of 10).
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import onnx_ir as ir
@@ -28,10 +31,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if not shares or _has_wide_groups(node):
         return None
     own = node.inputs[1]
-    twin = _twin(own, context.graph) if own is not None and own.is_initializer() else None
-    if own is None or twin is None or own.const_value is None:
+    shape = static_shape(own)
+    if own is None or shape is None or math.prod(shape) < LEAST_ELEMENTS or own.is_graph_output():
         return None
-    size = own.const_value.size * ELEMENT_BYTES[context.dtype]
+    twin = _twin(own, context.graph) if own.is_initializer() else _filled_alike(own, context.graph)
+    if twin is None:
+        return None
+    size = math.prod(shape) * ELEMENT_BYTES[context.dtype]
     return estimated(
         node,
         NAME,
@@ -51,7 +57,7 @@ def _has_wide_groups(node: ir.Node) -> bool:
 def _twin(own: ir.Value, graph: ir.Graph) -> ir.Value | None:
     """Return the first initializer with the same numbers, if that is another one."""
     tensor = own.const_value
-    if tensor is None or tensor.size < LEAST_ELEMENTS or own.is_graph_output():
+    if tensor is None:
         return None
     array: np.ndarray | None = None
     for other in graph.initializers.values():
@@ -67,6 +73,28 @@ def _twin(own: ir.Value, graph: ir.Graph) -> ir.Value | None:
         if array.flat[0] == found.flat[0] and np.array_equal(array, found):
             return other
     return None
+
+
+def _filled_alike(own: ir.Value, graph: ir.Graph) -> ir.Value | None:
+    """Return the first weights that a ConstantOfShape fills with the same number in the same shape."""
+    maker = own.producer()
+    wanted = _filling(maker) if maker is not None else None
+    for other in graph if wanted is not None else ():
+        if other is maker:
+            return None
+        if _filling(other) == wanted:
+            return other.outputs[0]
+    return None
+
+
+def _filling(node: ir.Node) -> tuple[object, ...] | None:
+    """Return the shape, type and number that a ConstantOfShape makes; None for any other node."""
+    sizes = constant_array(node.inputs[0]) if node.op_type == "ConstantOfShape" else None
+    if sizes is None:
+        return None
+    given = node.attributes.get("value")
+    filled = given.as_tensor().numpy() if given is not None else np.zeros(1, "float32")
+    return (*sizes.tolist(), filled.dtype.name, filled.tobytes())
 
 
 def _apply(own: ir.Value, twin: ir.Value, graph: ir.Graph) -> None:
