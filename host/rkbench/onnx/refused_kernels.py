@@ -1,4 +1,4 @@
-"""What the converter refuses of a kernel that it cuts: transposed convolutions, depthwise ones."""
+"""What the converter refuses of a kernel: transposed and depthwise ones that it cuts, 3-D ones in groups."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ def picked_from_depthwise(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefus
         )
 
 
+def grouped_depth(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    """A 3-D convolution of groups with several channels each ends the converter's process.
+
+    9 of 9 conversions of toolkit 2.5.0: 32 channels in 2 and 4 groups, kernels of 1x1x1, 3x1x1 and 3x3x3
+    (rk3588 in fp16), 3x3x3 elsewhere. Groups of one channel convert, as do convolutions side by side.
+    """
+    weights = static_shape(node.inputs[1]) if node.op_type == "Conv" else None
+    if weights is None or len(weights) != 5 or node.attributes.get_int("group", 1) == 1 or weights[1] == 1:
+        return
+    yield ForeseenRefusal(
+        name_of(node),
+        "vector::_M_range_check: __n (which is 2) >= this->size() (which is 3)",
+        say("a 3-D convolution of groups with several channels each, at which the converter's process ends"),
+        say("one convolution for each group, between a Split and a Concat, which gives the same outputs"),
+    )
+
+
 def _gather_behind(node: ir.Node) -> ir.Node | None:
     """Return the Gather that alone reads what a node makes, in another shape at most."""
     found = next_node(node.outputs[0], "Gather", "Reshape", "Flatten", "Squeeze")
@@ -90,4 +107,5 @@ def _depthwise_channels(node: ir.Node) -> int:
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     lost_padding,
     picked_from_depthwise,
+    grouped_depth,
 )

@@ -319,6 +319,18 @@ def test_without_output_padding_it_converts(tmp_path: Path) -> None:
     assert sentences(enlarging(tmp_path, 384, 4, added=0)) == []
 
 
+@pytest.mark.parametrize(
+    ("kernel", "groups", "refused"),
+    [((3, 3, 3), 4, True), ((1, 1, 1), 4, True), ((3, 3, 3), 32, False), ((3, 3, 3), 1, False)],
+)
+def test_a_3d_convolution_in_groups_of_several_channels_is_refused(
+    tmp_path: Path, kernel: tuple[int, ...], groups: int, *, refused: bool
+) -> None:
+    network = Network(1, 3, 8, 32, 32).conv(3, 32, (1, 3, 3)).add("Relu")
+    found = sentences(network.conv(32, 32, kernel, groups).save(tmp_path / "x.onnx"))
+    assert [sentence.partition(":")[0] for sentence in found] == ["vector"] * refused
+
+
 KNOWN = {
     "ddddocr_common_old": ALL,
     "light_inception_v1": ALL,
