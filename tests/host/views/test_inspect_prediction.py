@@ -38,8 +38,8 @@ def test_commands_that_nobody_can_predict_make_the_size_a_lower_bound() -> None:
     assert predicted(MODELS / "dw_dilated.onnx")["sentence"] == (
         "dw_dilated.onnx (24.9 kB) will become at least 77.1 kB for rk3588 fp16 (predicted): 1 node "
         "(GlobalAveragePool_13) takes 27.6 kB more than the weights need: pooling, made depthwise "
-        "convolutions; the commands of 3 nodes (Conv_5, Conv_8 and Conv_11) come on top and nobody can predict "
-        "them (dilated, commands blow up)."
+        "convolutions; the commands of 3 nodes (Conv_5, Conv_8 and Conv_11) come on top and nobody can "
+        "predict them (dilated, commands blow up)."
     )
 
 
