@@ -42,5 +42,5 @@ DTYPES = {
 LAYOUTS = {64: "NC1HWC2", 65: "WEIGHT_BLOCKS"}
 TARGETS = {0: "CPU", 2: "NPU"}
 TASK_BYTES = 40
-#: Real files hold up to 90,767 (MobileViT-XXS, all core modes); records of 4 GB would be read for minutes.
-MOST_TASKS = 2_000_000
+#: Real files hold up to 2,048,454 (SepFormer in int8, all core modes); 4 GB would be read for minutes.
+MOST_TASKS = 16_000_000

@@ -116,7 +116,7 @@ def _task_count(graphs: tuple[Graph, ...]) -> int:
     if count > MOST_TASKS:
         raise ModelError(
             f"claims {count} NPU tasks, read are up to {MOST_TASKS}",
-            hint="the file is damaged (real ones hold up to some hundred thousand): copy or convert it again",
+            hint="the file is damaged (real ones hold up to some millions): copy or convert it again",
         )
     return count
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rkbench.errors import ModelError
 from rkbench.rknn import Memory, Sections, open_model
+from rkbench.rknn.file_format import TASK_BYTES
 from rknn_writer import (
     CONCAT,
     CONVOLUTION,
@@ -278,6 +279,14 @@ def test_tasks_in_a_buffer_that_counts_as_weights_are_not_counted_again() -> Non
     with opened(write_model(FileSpec((GraphSpec(tensors, (NodeSpec("Conv:a"),)),)))) as model:
         assert (model.sections.weights, model.sections.tasks) == (40, 0)
         assert (model.layers[0].task_bytes, model.unattributed.weights) == (0, 40)
+
+
+def test_as_many_tasks_as_the_largest_real_file_holds_are_read() -> None:
+    """SepFormer in int8 for the rk3588 was called damaged."""
+    records = bytes(2_048_454 * TASK_BYTES)
+    tensors = (TensorSpec("null", "null", ""), TensorSpec("task", "tasks", "OPAQUE", data=records))
+    with opened(write_model(FileSpec((GraphSpec(tensors, (NodeSpec("Conv:a"),)),)))) as model:
+        assert model.sections.tasks == len(records)
 
 
 def test_constants_that_no_node_reads_go_to_the_node_that_their_name_speaks_of() -> None:
