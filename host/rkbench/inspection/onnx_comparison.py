@@ -44,7 +44,7 @@ def add_onnx(
     told = without_bench_fix(told, path) if found is None else cured(told, found, command, path)
     causes = tuple(_named(cause, shlex.quote(str(path))) for cause in told)
     verdict: Verdict = "bloated" if inspection.lead_cause else "healthy"
-    does = what_it_does(found or {})
+    does = what_it_does(found) if found else NOTHING
     change = what_to_change(verdict, causes, command, does)
     return replace(
         inspection,

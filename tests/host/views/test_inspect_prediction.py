@@ -129,4 +129,8 @@ def test_bench_fix_is_no_cure_where_it_finds_nothing(tmp_path: Path) -> None:
         beside.answers.what_to_change.steps
     )
     assert not [text for text in told if text.startswith("bench fix")]
+    known = {fix.action for cause in beside.causes for fix in cause.fix if fix.kind != "nothing"}
+    steps = beside.answers.what_to_change.steps
+    assert len(steps) == len(known)
+    assert all(any(action in step for action in known) for step in steps)
     assert beside.causes[0].not_helping[0] == "bench fix: it finds nothing to change in prime.onnx"
