@@ -31,8 +31,9 @@ def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     for groups in by_source.values():
         extra += [site.index for site in groups[1:]]
         extra += _around(facts, groups)
-    total = sum(len(groups) for groups in by_source.values())
-    commands = sum(ledger.left("register_commands", index) for index in extra)
+    sites = [site for groups in by_source.values() for site in groups]
+    total = len(sites)
+    commands = sum(ledger.left("register_commands", site.index) for site in sites)
     return Finding(
         code="groups_kept_apart",
         title=say("grouped convolutions run as one convolution per group"),
@@ -55,7 +56,7 @@ def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 "{total} group layers of {commands_times} commands each, {extra} Split and Concat layers "
                 "around them",
                 total=total,
-                commands_times=format_bytes(commands / max(len(extra), 1)),
+                commands_times=format_bytes(commands / total),
                 extra=len(extra) - total + len(by_source),
             ),
             *(
