@@ -139,7 +139,7 @@ RECORDS, WORDS = b"records!" * 5, b"commands" * 8
 @pytest.mark.parametrize(
     ("holds", "size_bytes", "why"),
     [
-        (RECORDS, 4_000_000_000, "100000000 NPU tasks, read are up to 2000000"),
+        (RECORDS, 4_000_000_000, "100000000 NPU tasks, read are up to 16000000"),
         (WORDS, 4_000_000_000, "4000000000 bytes of register commands, read are up to 134217728"),
     ],
 )
