@@ -128,7 +128,10 @@ class _Rows:
 
     def _filler(self, row: Row) -> int | None:
         width = ELEMENT_BYTES[self._kernels[0].dtype]
-        value, share = filler_of(b"".join(place.tobytes() for place in row), width)
+        data = b"".join(place.tobytes() for place in row)
+        if not data:  # a damaged file's kernel without elements
+            return None
+        value, share = filler_of(data, width)
         return int.from_bytes(value, sys.byteorder) if share >= SMALLEST_FILLER / 2 else None
 
 
