@@ -31,11 +31,15 @@ def learned(output: int, channel: int, tap: int) -> int:
     return 0x3001 + output * 97 + channel * 13 + tap * 5
 
 
-def model_with(kernel: bytes) -> bytes:
+def model_with(kernel: bytes, sides: tuple[int, int] = (1, 1)) -> bytes:
     tensors = (
         TensorSpec("x", kind="input", shape=(1, SIDE, 4, 4)),
         TensorSpec(
-            "w", kind="weight", shape=(SIDE, SIDE, 1, 1), native_shape=(1, 1, 1, 1, SIDE, SIDE), data=kernel
+            "w",
+            kind="weight",
+            shape=(SIDE, SIDE, *sides),
+            native_shape=(1, 1, 1, 1, SIDE, SIDE),
+            data=kernel,
         ),
         TensorSpec("y", kind="output", shape=(1, SIDE, 4, 4)),
     )
@@ -104,3 +108,10 @@ def test_it_owns_what_is_stored_beyond_the_networks_weights_and_is_no_grouped_co
     assert "most moved (2.05 kB where 7x1x1 needs 14 B)" in found.because
     assert [name for fix in found.fix for name in fix.rewrites] == ["channel_rows"]
     assert cause(attribution, "grouped_conv_dense") is None
+
+
+def test_a_kernel_that_claims_no_taps_moves_nowhere() -> None:
+    """The long fuzz run found it: a row of nothing has no most frequent element."""
+    model = model_with(written_out(learned, 4, 8, 1, 3), sides=(0, 1))
+    with opened(model) as damaged:
+        assert cause(find_causes(damaged), "kernels_along_channels") is None
