@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from importlib import import_module
 from sys import modules
@@ -11,6 +12,8 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 #: Its distributions make the intervals of a run: a quarter of a second that the user would wait at the end.
 NEEDED = "scipy.special"
+#: So long Python's end waits for work that has begun.
+ENDS_WITHIN_S = 5.0
 
 
 class Ahead(Generic[Result]):
@@ -20,9 +23,11 @@ class Ahead(Generic[Result]):
         self._work = work
         self._results: list[Result] = []
         self._errors: list[BaseException] = []
-        # No daemon: Python must not end in the middle of an import.
-        self._thread = Thread(target=self._run, name="ahead")
+        # A daemon, or Python's end would wait without a limit: a signal that meets the main thread where an
+        # import begins leaves Python's import lock taken, and who imports in another thread waits for ever.
+        self._thread = Thread(target=self._run, name="ahead", daemon=True)
         self._thread.start()
+        atexit.register(self._thread.join, ENDS_WITHIN_S)  # it should not end in the middle of an import
 
     def result(self) -> Result:
         """Return what the work returned; raises what it raised."""
