@@ -16,10 +16,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from networks import Network, networks
+from stand_ins import put_stand_ins
 
 OPSET = 13
 
@@ -154,30 +154,6 @@ def _package(entry: str, arguments: dict[str, Any]) -> Any:
     return model
 
 
-def put_stand_ins() -> None:
-    """Put empty modules in place of those that packages import and no network here runs.
-
-    mmcv-lite has no compiled operators; basicsr's augmentation asks for a module that torchvision has
-    renamed; effdet asks for a package of measures beside which mmpretrain would load its language models.
-    """
-    import torch
-
-    class StandIn(ModuleType):
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("__"):
-                raise AttributeError(name)
-            return type(name, (torch.nn.Module,), {})
-
-    for name in STAND_INS:
-        sys.modules.setdefault(name, StandIn(name))
-
-
-STAND_INS = (
-    *("mmcv.ops", "torchvision.transforms.functional_tensor"),
-    *("pycocotools", "pycocotools.coco", "pycocotools.cocoeval"),
-)
-
-
 def as_tuples(value: Any) -> Any:
     """Return JSON's lists as tuples, which some zoos insist on."""
     if isinstance(value, dict):
@@ -189,22 +165,39 @@ def _transformers(entry: str, arguments: dict[str, Any]) -> Any:
     import transformers
 
     kind = getattr(transformers, entry)
-    return kind(kind.config_class(**arguments, attn_implementation="eager"))
+    names = arguments.pop("named", ())
+    model = kind(kind.config_class(**arguments, attn_implementation="eager"))
+    if names:
+        forward = model.forward
+        model.forward = lambda *tensors: forward(**dict(zip(names, tensors, strict=True)))
+    return model
 
 
 def _mmseg(entry: str, arguments: dict[str, Any]) -> Any:
-    """Return what a configuration of mmsegmentation's describes, without heads that only training has."""
-    put_stand_ins()
-    import mmseg.models
-    from mmengine.config import Config
-    from mmengine.registry import init_default_scope
+    return _openmmlab(f"mmseg/{entry}", as_tuples(arguments))
 
-    init_default_scope("mmseg")
-    config = Config.fromfile(Path(mmseg.__file__).parent / ".mim/configs" / f"{entry}.py")
-    config.merge_from_dict({f"model.{key}": value for key, value in as_tuples(arguments).items()})
-    config.model.update({"pretrained": None, "auxiliary_head": None})
-    config.model.backbone.pop("init_cfg", None)
-    return mmseg.models.build_segmentor(_with_plain_norms(config.model.to_dict()))
+
+def _openmmlab(entry: str, arguments: dict[str, Any]) -> Any:
+    """Return what a configuration of an OpenMMLab package describes, without heads that only training has."""
+    put_stand_ins()
+    package, _, configuration = entry.partition("/")
+    module = importlib.import_module(package)
+    importlib.import_module(f"{package}.models")
+    from mmengine.config import Config, ConfigDict
+    from mmengine.registry import MODELS, init_default_scope
+
+    init_default_scope(package)
+    config = Config.fromfile(Path(str(module.__file__)).parent / ".mim/configs" / f"{configuration}.py")
+    said = arguments.pop("forward", {})
+    config.merge_from_dict({f"model.{key}": value for key, value in arguments.items()})
+    config.model.pop("auxiliary_head", None)
+    config.model.get("backbone", {}).pop("init_cfg", None)
+    if "pretrained" in config.model:
+        config.model.pretrained = None
+    model = MODELS.build(ConfigDict(_with_plain_norms(config.model.to_dict())))
+    if said:
+        model.forward = partial(model.forward, **said)
+    return model
 
 
 def _with_plain_norms(value: Any) -> Any:
@@ -232,6 +225,7 @@ ZOOS = {
     "package": _package,
     "transformers": _transformers,
     "mmseg": _mmseg,
+    "openmmlab": _openmmlab,
     "super_image": _super_image,
 }
 
@@ -263,7 +257,7 @@ def tensors_of(value: Any) -> Iterator[Any]:
             yield from tensors_of(part)
 
 
-OBJECTS = ("package", "transformers", "mmseg", "super_image")
+OBJECTS = ("package", "transformers", "mmseg", "openmmlab", "super_image")
 """Sources whose networks may answer with an object of their own."""
 
 

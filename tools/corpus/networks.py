@@ -20,11 +20,13 @@ class Network:
     """Its architecture family, by which the corpus is split."""
     source: str
     """`timm`, `torchvision`, `pytorchcv`, `ultralytics`, `smp`, `package`, `transformers`, `mmseg`,
-    `super_image` (random weights), `wheel`, `installed` (a file of an installed package) or `synthetic`."""
+    `openmmlab`, `super_image` (random weights), `wheel`, `installed` (a file of an installed package) or
+    `synthetic`."""
     entry: str
     """Its name there, with arguments as JSON behind a colon: of a package, `forward` has what is said beside
-    the inputs; of mmsegmentation, what differs from its configuration. Of a wheel its file pattern and the
-    member."""
+    the inputs; of mmsegmentation and the others of OpenMMLab, what differs from a configuration; of
+    transformers, `named` has the inputs that are given by name. Of a wheel its file pattern and
+    the member."""
     shapes: dict[str, list[int]]
     """Shape of each input by name."""
 
