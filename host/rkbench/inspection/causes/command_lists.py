@@ -108,7 +108,7 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *_of_many_maps(batched, owned),
         ),
         fixes=(*joined, *single_core(facts, layers, claims)),
-        not_helping=(say("compress_weight, quantized weights: commands are no weights"),),
+        not_helping=(say("compress_weight: commands are no weights"),),
     )
 
 

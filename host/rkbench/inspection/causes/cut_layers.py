@@ -75,7 +75,7 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     largest = layers[0]
-    quantized = Fix("config", say("int8 halves the maps and about halves the tasks"), QUANTIZE)
+    quantized = Fix("config", say("int8 halves the maps: fewer tasks"), QUANTIZE)
     return Finding(
         code="large_maps",
         title=say("large feature maps cut into several tasks per layer"),
@@ -108,7 +108,7 @@ def cut_weights(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     largest = layers[0]
-    quantized = Fix("config", say("int8 halves the weights and about halves the tasks"), QUANTIZE)
+    quantized = Fix("config", say("int8 halves the weights: fewer tasks"), QUANTIZE)
     return Finding(
         code="cut_weights",
         title=say("weights that come in several tasks per layer"),
