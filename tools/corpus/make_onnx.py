@@ -71,6 +71,7 @@ def torch_model(network: Network) -> Any:
     import torch
 
     declare_operators()
+    torch.nn.functional.scaled_dot_product_attention = attention_in_pieces
     torch.manual_seed(zlib.crc32(network.name.encode()))
     entry, _, arguments = network.entry.partition(":")
     model = ZOOS[network.source](entry, json.loads(arguments or "{}"))
@@ -101,6 +102,14 @@ def declare_operators() -> None:
 
 LIBRARIES: list[Any] = []
 """What was declared: a library that nobody holds is taken back."""
+
+
+def attention_in_pieces(query: Any, key: Any, value: Any, scale: float | None = None, **said: Any) -> Any:
+    """Attend by two products and a softmax: the exporter has no operator for it before opset 14."""
+    if any(said.values()):
+        raise NotImplementedError(f"attention with {said}")
+    scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    return scores.softmax(-1) @ value
 
 
 def _timm(entry: str, arguments: dict[str, Any]) -> Any:
@@ -188,13 +197,15 @@ def _openmmlab(entry: str, arguments: dict[str, Any]) -> Any:
 
     init_default_scope(package)
     config = Config.fromfile(Path(str(module.__file__)).parent / ".mim/configs" / f"{configuration}.py")
-    said = arguments.pop("forward", {})
+    said, is_deployed = arguments.pop("forward", {}), arguments.pop("deploy", False)
     config.merge_from_dict({f"model.{key}": value for key, value in arguments.items()})
     config.model.pop("auxiliary_head", None)
     config.model.get("backbone", {}).pop("init_cfg", None)
     if "pretrained" in config.model:
         config.model.pretrained = None
     model = MODELS.build(ConfigDict(_with_plain_norms(config.model.to_dict())))
+    if is_deployed:
+        model.switch_to_deploy()
     if said:
         model.forward = partial(model.forward, **said)
     return model

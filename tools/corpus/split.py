@@ -177,7 +177,11 @@ D-FINE, RT-DETRv2, Mask2Former, Grounding DINO, TOOD, VarifocalNet, DEKR, TIN, A
 has no operator for that), what takes more than tensors (SATRN, NRTR, RobustScanner, YOLACT, CondInst, SPIGA,
 LightGlue), Hybrid Demucs (complex numbers), larger ones (C3D, YOLOv4, TridentNet, LaMa, Sapiens2), those that
 fail in torch itself (IPT, LocalViT, UNet 3+), and two whose packages ask for others that are not installed
-beside the rest (PyanNet, FCNF0). PaddlePaddle and Keras have exporters of their own: not in this list."""
+beside the rest (PyanNet, FCNF0). PaddlePaddle and Keras have exporters of their own: not in this list.
+
+112 of the 116 can be exported. FFTformer, FNet and BS-RoFormer take spectra, and ShelfNet pools by a size
+that it computes. Before any conversion, as the exports showed, RTMO was put in its deployed form, the mask of
+Nystromformer became an input, and SLANet was cut to 30 of its 500 steps."""
 
 
 HELD_BACK: frozenset[str] = SEVENTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -36,4 +37,6 @@ def put_stand_ins() -> None:
             return type(name, (torch.nn.Module,), {})
 
     for name in STAND_INS:
-        sys.modules.setdefault(name, StandIn(name))
+        if name not in sys.modules:
+            sys.modules[name] = StandIn(name)
+            sys.modules[name].__spec__ = ModuleSpec(name, None)
