@@ -24,6 +24,24 @@ def test_a_task_for_every_map_of_many_is_no_large_map() -> None:
     assert found(attribution, "large_maps") is None
 
 
+def test_the_largest_cause_leads_though_every_file_has_some_of_it() -> None:
+    shape = (128, 32, 16, 49)
+    tensors = (
+        TensorSpec("x", kind="input", shape=shape),
+        TensorSpec("n", shape=shape),
+        TensorSpec("y", kind="output", shape=shape),
+    )
+    nodes = (
+        NodeSpec("exNorm:n", "exNorm", 2, (0,), (1,), tasks(30)),
+        NodeSpec("exMatMul:m", "exMatMul", 2, (1,), (2,), tasks(130)),
+    )
+    attribution = diagnose(tensors, nodes)
+    assert [cause.code for cause in attribution.causes] == ["batched_layers", "normalization_unrolled"]
+    assert attribution.lead == "batched_layers"
+    assert " because 1 layer over many maps at once takes" in attribution.sentence
+    assert "; 1 normalization over a map takes" in attribution.sentence
+
+
 @pytest.mark.parametrize(("shape", "number"), [((128, 32, 16, 49), 100), ((1, 128, 64, 49), 130)])
 def test_fewer_tasks_than_maps_are_strips_of_a_product(shape: tuple[int, ...], number: int) -> None:
     attribution = layer("exMatMul", shape, number)

@@ -35,10 +35,10 @@ SENTENCES = {
     "tasks: 99.3 kB (52 %) of commands and constants; without that, 92.7 kB.",
     "resize8_c16_rk3588_i8": "is 117 kB because 1 Resize is cut into 207 NPU tasks: 28.3 kB (24 %) of "
     "commands; without that, 88.8 kB.",
-    "windows_rk3568_i8": "is 102 kB because 1 constant that repeats from map to map is stored for each: "
-    "12.5 kB (12 %), most w_9 of MatMul_12#1 (16x25x1x25, 2 distinct in 16 maps); 6 layers over "
-    "many maps at once take tasks for each of them: 55.9 kB (55 %) of commands, most MatMul_12#1 (16 maps of "
-    "8x1x25, 129 tasks on 1 core); without all of that, 33.7 kB.",
+    "windows_rk3568_i8": "is 102 kB because 6 layers over many maps at once take tasks for each of them: "
+    "55.9 kB (55 %) of commands, most MatMul_12#1 (16 maps of 8x1x25, 129 tasks on 1 core); 1 constant that "
+    "repeats from map to map is stored for each: 12.5 kB (12 %), most w_9 of MatMul_12#1 (16x25x1x25, 2 "
+    "distinct in 16 maps); without all of that, 33.7 kB.",
     "mb_gap7_rk3588_i8": "is healthy: of its 630 kB, 447 kB (71 %) are weights, 138 kB NPU commands, 43.8 kB "
     "structure.",
     "erf_rk3588_i8": "is healthy: of its 103 kB, 76.8 kB (74 %) are weights, 15.9 kB NPU commands, 9.42 kB "

@@ -1,4 +1,4 @@
-"""`find_causes`: ask every rule, settle who owns which byte, and say the answer in one sentence."""
+"""`find_causes`: ask every rule, and settle who owns which byte."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from rkbench.inspection.causes import (
     grouped,
     groups_apart,
     idle_statistics,
+    leading,
     norms,
     on_cpu,
     one_hot,
@@ -41,10 +42,8 @@ from rkbench.inspection.causes.cause import Attribution, Cause, Claim, Finding
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts, read_facts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import count, listing, percent
-from rkbench.language.said import Said, listed, say
+from rkbench.inspection.formatting import percent
 from rkbench.rknn.model import RknnModel
-from rkbench.rknn.placement import runs_on_cpu
 from rkbench.units import format_bytes
 
 Rule = Callable[[ModelFacts, Ledger], Finding | None]
@@ -102,20 +101,7 @@ RULES: tuple[Rule, ...] = (
 )
 """In this order they are paid: a byte that two rules want goes to the one that stands first."""
 
-# What every file has some of: such a cause is the answer only when it is large.
-GENERAL = {
-    *("core_lists", "batched_layers", "large_maps", "cut_weights", "map_products"),
-    *("copied_maps", "padding", "pooling_convolution", "lookup_tables"),
-    *("metadata", "many_small_layers", "compiler_constants"),
-    *("table_commands", "output_layout", "idle_statistics"),
-    "layer_structure",
-}
-# The floor of the format for a SoC: told, but never why this file is larger than another.
-FLOOR = {"compiler_fixed"}
-_NEVER_LEADS = FLOOR | plain.PLAIN_CAUSES | {"layer_structure"}
 SMALLEST_SHARE = 0.003
-NOTABLE_SHARE = 0.10
-LARGE_SHARE = 0.25
 
 
 def find_causes(model: RknnModel, facts: ModelFacts | None = None) -> Attribution:
@@ -133,10 +119,10 @@ def find_causes(model: RknnModel, facts: ModelFacts | None = None) -> Attributio
         causes.append(_cause(facts, finding, paid))
     causes.sort(key=lambda cause: cause.bytes, reverse=True)
     needed = plain.plain_bytes(facts.size_bytes, ledger.rest(), causes)
-    lead = None if facts.weights_removed else _lead(facts, causes, needed)
+    lead = None if facts.weights_removed else leading.lead_of(facts, causes, needed)
     return Attribution(
         verdict="bloated" if lead else "healthy",
-        sentence=_sentence(facts, causes, lead, needed),
+        sentence=leading.sentence(facts, causes, lead, needed),
         lead=lead.code if lead else None,
         causes=tuple(causes),
         ordinary_bytes=sum(ledger.rest().values()),
@@ -200,98 +186,3 @@ def _owners(facts: ModelFacts, paid_to: list[tuple[str, Claim]]) -> dict[int, st
         if 3 * by_code[code] >= facts.sites[index].layer.size_bytes + facts.structure_bytes[index]:
             owners[index] = code
     return owners
-
-
-def _lead(facts: ModelFacts, causes: list[Cause], needed: int) -> Cause | None:
-    """Return the cause that is the answer: the largest that is notable, general ones only when large.
-
-    A file of 1.5 times its plain size or more has one in any case: many causes may share what is too much.
-    """
-    answers = [cause for cause in causes if cause.code not in FLOOR]
-    for cause in answers:
-        if cause.code not in GENERAL and cause.share >= NOTABLE_SHARE:
-            return cause
-    if answers and answers[0].share >= LARGE_SHARE:
-        return answers[0]
-    too_large = facts.size_bytes >= plain.HEALTHY_RATIO * needed
-    excess = [cause for cause in answers if cause.code not in plain.PLAIN_CAUSES]
-    return excess[0] if too_large and excess else None
-
-
-def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None, needed: int) -> Said:
-    file = facts.model.file
-    name = say(
-        "{file} ({target} {precision})",
-        file=file.path.name,
-        target=file.target or say("no target"),
-        precision=facts.precision,
-    )
-    if lead is None:
-        return _healthy(facts, causes, name)
-    if lead.share < (LARGE_SHARE if lead.code in GENERAL else NOTABLE_SHARE):
-        return _many(facts, causes, name, needed)
-    larger = [cause for cause in causes if cause.bytes > lead.bytes and cause.code not in _NEVER_LEADS]
-    told = (lead, *larger)
-    shown = {
-        "name": name,
-        "size_bytes": format_bytes(file.size_bytes),
-        "because": listed([cause.because for cause in told], "; "),
-        "without": format_bytes(file.size_bytes - sum(cause.bytes for cause in told)),
-    }
-    if larger:
-        return say("{name} is {size_bytes} because {because}; without all of that, {without}.", **shown)
-    return say("{name} is {size_bytes} because {because}; without that, {without}.", **shown)
-
-
-def _many(facts: ModelFacts, causes: list[Cause], name: str, needed: int) -> Said:
-    """Return the sentence of a file whose excess many causes share."""
-    excess = [cause for cause in causes if cause.code not in plain.PLAIN_CAUSES][:3]
-    shares = [say("{title} {size}", title=cause.title, size=format_bytes(cause.bytes)) for cause in excess]
-    return say(
-        "{name} is {size_bytes}, {times:.1f} times the {needed} that its layers need plainly: {shares}.",
-        name=name,
-        size_bytes=format_bytes(facts.size_bytes),
-        times=facts.size_bytes / needed,
-        needed=format_bytes(needed),
-        shares=listed(shares),
-    )
-
-
-def _healthy(facts: ModelFacts, causes: list[Cause], name: str) -> Said:
-    size, sections = facts.size_bytes, facts.model.sections
-    if facts.weights_removed:
-        return say(
-            "{name} holds no weights (converted with remove_weight=True): its {size} are commands, "
-            "structure and pooling constants.",
-            name=name,
-            size=format_bytes(size),
-        )
-    floor = [cause for cause in causes if cause.code in FLOOR and cause.share >= NOTABLE_SHARE]
-    stored = sections.weights + sections.cpu_constants - sum(c.sections.get("weights", 0) for c in floor)
-    weights = listed(
-        [
-            say("{size} ({share}) are weights", size=format_bytes(stored), share=percent(stored / size)),
-            *(say("{size} {title}", size=format_bytes(cause.bytes), title=cause.title) for cause in floor),
-        ]
-    )
-    commands_bytes = sections.register_commands + sections.tasks + sections.kind7
-    on_cpu = [site.node.type for site in facts.sites if runs_on_cpu(site.node)]
-    cpu = (
-        say(
-            "; {on_cpu} ({on_cpu_types}) on the CPU",
-            on_cpu=count(len(on_cpu), "layer"),
-            on_cpu_types=listing(sorted(set(on_cpu))),
-        )
-        if on_cpu
-        else ""
-    )
-    return say(
-        "{name} is healthy: of its {size}, {weights}, "
-        "{commands_bytes} NPU commands, {structure} structure{cpu}.",
-        name=name,
-        size=format_bytes(size),
-        weights=weights,
-        commands_bytes=format_bytes(commands_bytes),
-        structure=format_bytes(sections.structure),
-        cpu=cpu,
-    )
