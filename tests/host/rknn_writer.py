@@ -31,7 +31,7 @@ KIND_NUMBERS = {
 }
 DTYPE_NUMBERS = {"": 0, "FLOAT32": 1, "INT8": 3, "INT32": 6, "INT64": 7, "FLOAT16": 10, "OPAQUE": 13}
 DTYPE_NUMBERS["INT4"] = 64
-CONVOLUTION, CONCAT = 1, 0x13
+CONVOLUTION, CONCAT, PAD = 1, 0x13, 30
 """Types of the options of a node."""
 
 
@@ -70,6 +70,7 @@ class NodeSpec:
     dilations: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
     groups: int = 0
+    padding_mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,8 @@ def _node(node: NodeSpec, version: int) -> Table:
         slots[8 - shift] = Table(
             {1: Vector("i", node.dilations), 2: Scalar("I", node.groups), 5: Vector("i", node.strides)}
         )
+    if node.padding_mode:
+        slots[7 - shift], slots[8 - shift] = Scalar("B", PAD), Table({0: node.padding_mode})
     if version <= 2:
         slots[6] = [Table({0: Scalar("I", tensor), 3: Scalar("I", 31)}) for tensor in node.commands]
     return Table(slots)

@@ -166,6 +166,8 @@ class Node:
     task_counts: TaskCounts
     convolution: ConvolutionAttributes | None = None
     """Attributes of a convolution; None for every other type."""
+    padding_mode: str = ""
+    """Of a Pad: `constant`, `reflect` or `edge`; "" where that is not known, and for every other type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,19 +254,32 @@ def _read_node(table: Table, place: tuple[int, int], tensors: tuple[int, int], s
         commands=tuple(base + i for i in commands),
         task_counts=(counts + (0,) * 6)[:6] if counts else (),
         convolution=_read_convolution(table, slots),
+        padding_mode=_read_padding_mode(table, slots),
     )
 
 
 CONVOLUTION_OPTIONS = 1
+PAD_OPTIONS = 30
+
+
+def _read_options(table: Table, slots: NodeSlots, kind: int) -> Table | None:
+    """Return the options of a node, a union of a type and a table; None where they are of another type."""
+    position = table.at(slots.options)
+    if table.u8(slots.options_type, "node.options_type") != kind or not position:
+        return None
+    flat = table.buffer
+    return flat.table(flat.follow(position, "node.options"), "node.options")
+
+
+def _read_padding_mode(table: Table, slots: NodeSlots) -> str:
+    options = _read_options(table, slots, PAD_OPTIONS)
+    return options.string(0, "pad.mode") if options else ""
 
 
 def _read_convolution(table: Table, slots: NodeSlots) -> ConvolutionAttributes | None:
-    """Return the options of a convolution: a union of a type (1 = convolution) and a table."""
-    position = table.at(slots.options)
-    if table.u8(slots.options_type, "node.options_type") != CONVOLUTION_OPTIONS or not position:
+    options = _read_options(table, slots, CONVOLUTION_OPTIONS)
+    if options is None:
         return None
-    flat = table.buffer
-    options = flat.table(flat.follow(position, "node.options"), "node.options")
     return ConvolutionAttributes(
         kernel=options.numbers(3, "i", "convolution.kernel"),
         strides=options.numbers(5, "i", "convolution.strides"),

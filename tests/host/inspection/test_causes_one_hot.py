@@ -102,6 +102,21 @@ def test_a_pad_with_a_task_for_each_row_it_adds_is_told(tasks: int, *, is_copied
     assert cause is None or "m (1x16x64x64 -> 1x16x82x82, 37 tasks on 1 core)" in cause.because
 
 
+@pytest.mark.parametrize(("mode", "is_copied"), [("reflect", True), ("edge", True), ("constant", False)])
+def test_a_pad_that_copies_its_border_owns_its_whole_layer(mode: str, *, is_copied: bool) -> None:
+    spec = moving("Pad", 3, ((1, 16, 64, 64), (1, 16, 66, 66)))
+    (graph,) = spec.graphs
+    (pad,) = graph.nodes
+    nodes = (replace(pad, padding_mode=mode),)
+    attribution = diagnose(replace(spec, graphs=(replace(graph, nodes=nodes),)))
+    cause = found(attribution, "pad_copies")
+    assert (cause is not None) is is_copied
+    if cause:
+        assert cause.sections["register_commands"] == 3 * 80 * 8
+        assert cause.sections["tasks"] == 3 * 40
+        assert cause.not_helping == ("int8: as many pieces",)
+
+
 @pytest.mark.parametrize(("tasks", "kind"), [(2048, "network"), (8, "nothing")])
 def test_fewer_positions_are_advised_where_tasks_go_by_them(tasks: int, kind: str) -> None:
     shape = (1, 2, 128, 128)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from rkbench.inspection.causes.cause import Finding, Fix
-from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
+from rkbench.inspection.causes.command_lists import command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import Said, clause, say
 
 
 def pad_copies(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """A Pad that mirrors or repeats the border (mode reflect) has a task for every row and column it adds."""
+    """A Pad that mirrors or repeats the border (mode reflect) has a task for every row and column it adds.
+
+    It takes the whole layer: with zeros the convolution behind it pads, and there is no layer.
+    """
     layers = [site for site in facts.sites if _is_copied(site)]
-    claims = beyond_plain(ledger, layers)
+    claims = ledger.everything((site.index for site in layers), COMMAND_SECTIONS)
     if not claims:
         return None
     worst = max(layers, key=command_bytes)
@@ -22,8 +25,8 @@ def pad_copies(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         code="pad_copies",
         title=say("paddings copied row by row"),
         because=clause(
-            "{layers} that {copy_} the border row by row {take_} {bytes} ({share}) of NPU commands, most "
-            "{worst} ({shapes}, {tasks} tasks on 1 core)",
+            "{layers} that {copy_} the border row by row {take_} {bytes} ({share}) of commands and "
+            "structure, most {worst} ({shapes}, {tasks} tasks on 1 core)",
             layers=count(len(layers), "Pad"),
             copy_="copies" if len(layers) == 1 else "copy",
             take_="takes" if len(layers) == 1 else "take",
@@ -54,13 +57,18 @@ def _evidence(layers: list[Site]) -> tuple[Said, ...]:
 
 
 def _is_copied(site: Site) -> bool:
-    """Return whether a Pad has a task for each row and column that it adds, and one for the map."""
+    """Return whether a Pad copies rows: by its mode, else by a task for each and one for the map."""
+    if site.node.type != "Pad" or site.tasks[0] < 2:
+        return False
+    if site.node.padding_mode:
+        return site.node.padding_mode != "constant"
     read = site.layer.input_shapes[0] if site.layer.input_shapes else ()
-    if site.node.type != "Pad" or len(read) != 4 or len(site.output_shape) != 4:
+    if len(read) != 4 or len(site.output_shape) != 4:
         return False
     added = sum(after - before for before, after in zip(read[2:], site.output_shape[2:], strict=True))
     return added > 1 and site.tasks[0] == added + 1
 
 
 def _shapes(site: Site) -> str:
-    return f"{dims(site.layer.input_shapes[0])} -> {dims(site.output_shape)}"
+    read = site.layer.input_shapes[0] if site.layer.input_shapes else ()
+    return f"{dims(read)} -> {dims(site.output_shape)}"
