@@ -28,7 +28,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "one_channel_kernel": ("strided_signal",),
     "patch_kernel": ("patchify", "halved_stride"),
     "expanded_maps": ("dropped_expand",),
-    "pooling_convolution": ("pool_in_steps", "two_means"),
+    "pooling_convolution": ("pool_in_steps", "pooled_average", "two_means"),
     "repeated_constants": ("shared_weights",),
     "plain_operands": ("channel_mean",),
     "resize_commands": ("bilinear",),

@@ -23,7 +23,7 @@ COMPUTED = frozenset(
         *("Gather", "Concat", "Unsqueeze", "Squeeze", "Cast", "Add", "Sub", "Mul", "Div", "Mod", "Slice"),
         *("ConstantOfShape", "Reshape", "Identity", "Floor", "Ceil", "Neg", "Equal", "Where", "Expand"),
         *("Min", "Max", "Transpose", "Split", "Not", "And", "Or", "Less", "Greater", "Sqrt", "Pow", "Abs"),
-        *("Range", "ReduceProd", "ScatterND"),
+        *("Range", "ReduceProd", "ScatterND", "Clip"),
     }
 )
 Numbers = dict[ir.Value, "np.ndarray[Any, Any]"]

@@ -47,22 +47,30 @@ def tried_alone(
 ) -> dict[str, TriedAlone]:
     """Return what each of those kinds that are proposed is predicted to save, by its name."""
     found = {}
+    ready = _prepared_bytes(open_onnx(path, input_shapes), before) if proposals else 0
     for rewrite in rewrites:
         own = [proposal for proposal in proposals if proposal.rewrite == rewrite.name]
         if own:
             estimated = any(proposal.before_bytes is not None for proposal in own)
             most = 1 - LEAST_SAVED_RATIO if estimated else 1 + MOST_ADDED_RATIO
             unknown = not estimated and before.file_bytes_high is None
-            ratio = 0.0 if unknown else _ratio(open_onnx(path, input_shapes), before, rewrite)
+            ratio = 0.0 if unknown else _ratio(open_onnx(path, input_shapes), before, ready, rewrite)
             saved = int((1 - ratio) * before.file_bytes) if 0 < ratio < 1 else None
             is_nothing = 1 - NEXT_TO_NOTHING < ratio < 1 and not rewrite.lifts_refusal
             found[rewrite.name] = TriedAlone(not unknown and (ratio > most or is_nothing), saved)
     return found
 
 
-def _ratio(network: OnnxFile, before: Prediction, rewrite: Rewrite) -> float:
-    """Return the predicted size of the file after a rewrite, as a share of that before; 0 where it cannot be
-    tried. Changes the network."""
+def _prepared_bytes(network: OnnxFile, before: Prediction) -> int:
+    """Return the predicted size of the file with a graph that is prepared and not rewritten: what that
+    changes, as another share of a constant, no rewrite saves. Changes the network."""
+    context_of(network, before.target, before.dtype, before.toolkit_version)
+    return predict(network, before.target, before.dtype, before.toolkit_version).file_bytes
+
+
+def _ratio(network: OnnxFile, before: Prediction, ready: int, rewrite: Rewrite) -> float:
+    """Return the predicted size of the file after a rewrite, as a share of that before, which is `ready`
+    where the graph is prepared; 0 where it cannot be tried. Changes the network."""
     if network.missing_files:
         return 0.0
     target, dtype, version = before.target, before.dtype, before.toolkit_version
@@ -70,4 +78,4 @@ def _ratio(network: OnnxFile, before: Prediction, rewrite: Rewrite) -> float:
     after = predict(network, target, dtype, version)
     if len(after.refusals) < len(before.refusals):
         return 0.0  # a file that converts is worth any size
-    return after.file_bytes / before.file_bytes
+    return after.file_bytes / ready

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
+from rkbench.onnx.fusion import scaled
 from rkbench.onnx.fusion.apart import apart, merged_with_shuffle, shuffled, taken_apart
 from rkbench.onnx.fusion.enlarged import is_enlarged_on_cpu
 from rkbench.onnx.fusion.geometry import (
@@ -38,8 +39,6 @@ from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import (
     Pattern,
     activation,
-    does_nothing,
-    folds_forward,
     layer_norm,
     length_norm,
     users,
@@ -174,19 +173,17 @@ class Fuser:
         """A scale and shift by constants goes into the convolution before it, or the one behind it."""
         source = node.inputs[0] if node.inputs[0] not in self.constants else node.inputs[1]
         before = self.maker(source)
-        alone = len(users(source)) == 1
-        linear = before is not None and before.is_linear and before.kind in ("convolution", "narrow")
-        if before is not None and alone and (linear or before.kind == "norm"):
+        if before is not None and len(users(source)) == 1 and scaled.takes_a_scale(before):
             self._take(before, (node,), node.outputs[0])
-        elif folds_forward(node, self.constants):
+        elif scaled.folds_forward(node, self.constants):
             self.add(node, "free")
         else:
-            self.add(node, "narrow" if node.op_type == "BatchNormalization" else "map", vectors=1)
+            self.add(node, scaled.kind_of_scale(node), vectors=1)
 
     def _arithmetic(self, node: ir.Node) -> None:
         constant = [value for value in node.inputs if value in self.constants]
         if constant and len(node.inputs) == 2:
-            if does_nothing(node, constant[0]):
+            if scaled.does_nothing(node, constant[0]):
                 self._rename(node)
             elif is_vector(constant[0]) and node.op_type in ("Mul", "Add", "Sub", "Div"):
                 self._scale(node)
@@ -194,7 +191,8 @@ class Fuser:
                 self.add(node, "map" if node.op_type in ("Add", "Mul") else "narrow", vectors=1)
             return
         shapes = {static_shape(value) for value in node.inputs}
-        if len(shapes) > 1 or node.op_type not in ("Add", "Mul", "Sum"):
+        squares = node.op_type == "Mul" and len(set(node.inputs)) == 1
+        if len(shapes) > 1 or squares or node.op_type not in ("Add", "Mul", "Sum"):
             self.add(node, "narrow")
             return
         self._join(node)

@@ -59,6 +59,8 @@ def batches(node: ir.Node) -> int:
     shape, axis = static_shape(node.outputs[0]), node.attributes.get_int("axis", 0)
     if shape is None or len(shape) < 4 or axis % len(shape) < len(shape) - 3:
         return 1
+    if len(shape) > 4 and node.op_type == "Concat" and axis % len(shape) == len(shape) - 1:
+        return 1  # maps stacked behind their pixels, which a Gather puts there
     return max(math.prod(shape[:-3]), 1)
 
 
@@ -93,7 +95,7 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
     if layer.node.op_type == "Sqrt" and fp16:
         return 31, 202, 1
     if layer.kind == "softmax":
-        return (13, 320, 4) if fp16 else (15, 312, 4)
+        return _softmax(layer, cores, fp16=fp16)
     if layer.kind == "split":
         return _copied(layer)
     factor = factor_of(layer.node) if layer.kind == "resize" else None
@@ -125,7 +127,18 @@ def _arithmetic(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, 
     if spread:
         return spread, (SPREAD_BYTES + spread * 128) // spread, 2
     batch = batch_of(layer)
-    return batch, STAGE_BYTES if batch == 1 else 192, 1 + 4 * layer.vectors
+    constants = 4 if layer.node.op_type == "BatchNormalization" else 1
+    return batch, STAGE_BYTES if batch == 1 else 192, 1 + constants * layer.vectors
+
+
+def _softmax(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
+    """A softmax over the maps of several windows takes tasks for each on several cores. Read from 2 to 49."""
+    shape = static_shape(layer.node.inputs[0]) or ()
+    windows = shape[0] if len(shape) == 4 and cores > 1 else 1
+    if windows == 1:
+        return (13, 320, 4) if fp16 else (15, 312, 4)
+    tasks = 10 + windows * (9 if fp16 else 12)
+    return tasks, (5_000 + windows * (1_560 if fp16 else 1_950)) // tasks, 4
 
 
 def _copied(layer: FusedLayer) -> tuple[int, int, int]:

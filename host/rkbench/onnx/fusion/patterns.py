@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from rkbench.onnx.constants import zeros_of
-
 TABLES = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
@@ -268,28 +266,6 @@ def scalar(value: ir.Value | None) -> float | None:
             return _number(attribute.as_tensor()) if attribute is not None else None
         value = maker.inputs[0]
     return _number(value.const_value) if value is not None else None
-
-
-def folds_forward(node: ir.Node, constants: set[ir.Value]) -> bool:
-    """Return whether the one convolution behind takes a scale into its weights; a shift only without
-    padding."""
-    behind = next_node(node.outputs[0], "Conv", "Gemm", "MatMul", "Mul", "BatchNormalization")
-    if behind is None:
-        return False
-    if behind.op_type in ("Mul", "BatchNormalization"):
-        return any(value in constants for value in behind.inputs) and folds_forward(behind, constants)
-    pads = any(behind.attributes.get_ints("pads", ()))
-    return node.op_type in ("Mul", "Div") or (node.op_type == "BatchNormalization" and not pads)
-
-
-def does_nothing(node: ir.Node, constant: ir.Value) -> bool:
-    """Return whether zero is added, also as a product with stored zeros, or a product is by one: the
-    converter leaves that out."""
-    maker = constant.producer()
-    if node.op_type == "Add" and maker is not None and (zeros := zeros_of(maker)) is not None:
-        return zeros.producer() is None
-    number = scalar(constant)
-    return number == 0 if node.op_type in ("Add", "Sub") else number == 1 and node.op_type == "Div"
 
 
 def _number(tensor: ir.TensorProtocol | None) -> float | None:

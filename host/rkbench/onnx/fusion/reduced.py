@@ -31,6 +31,9 @@ def reduction(node: ir.Node) -> Convolution | None:
     if shape is not None and len(shape) == 5 and shape[0] == 1 and axes in ((2,), (-3,)):
         size = shape[3:]  # each few channels in turn: those are a map each
         return Convolution(1, shape[2], input_size=size, output_size=size, has_bias=False, batch=shape[1])
+    if shape is not None and len(shape) == 5 and shape[0] == 1 and axes in ((4,), (-1,)):
+        size = shape[2:4]  # maps stacked behind their pixels: each channel is a map of its own
+        return Convolution(1, shape[4], input_size=size, output_size=size, has_bias=False, batch=shape[1])
     if shape is None or len(shape) != 4 or shape[0] != 1 or len(axes) != 1:
         return None
     axis = axes[0] % 4

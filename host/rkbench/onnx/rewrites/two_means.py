@@ -24,9 +24,9 @@ import numpy as np
 import onnx_ir as ir
 
 from rkbench.language.said import say
+from rkbench.onnx.rewrites.averaging import flattened, is_global, is_of_a_norm
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
-from rkbench.onnx.shapes import axes_of
 from rkbench.onnx.values import static_shape
 
 NAME = "two_means"
@@ -53,7 +53,7 @@ WIDTH, HEIGHT = 3, 2
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose two ReduceMean for a GlobalAveragePool of seven pixels and more each way."""
-    shape = static_shape(node.inputs[0]) if _is_global(node) else None
+    shape = static_shape(node.inputs[0]) if is_global(node) else None
     axes = None if shape is None or len(shape) != 4 else _axes(node, shape, context)
     if shape is None or axes is None:
         return None
@@ -67,24 +67,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(node, NAME, description, lambda: _apply(node, shape, axes, context))
 
 
-def _is_global(node: ir.Node) -> bool:
-    """Return whether a node averages a whole map: so does a ReduceMean over both sides, and an AveragePool
-    whose one window is the map."""
-    shape = static_shape(node.inputs[0]) if node.op_type in ("AveragePool", "ReduceMean") else None
-    if shape is None or len(shape) != 4:
-        return node.op_type == "GlobalAveragePool"
-    if node.op_type == "ReduceMean":
-        return sorted(axis % 4 for axis in axes_of(node)) == [HEIGHT, WIDTH]
-    window, made = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.outputs[0])
-    return window == shape[2:] and made is not None and made[2:] == (1, 1)
-
-
 def _axes(node: ir.Node, shape: tuple[int, ...], context: RewriteContext) -> tuple[int, int] | None:
     """Return the axes in the order that was measured to pay; None where neither does."""
     _, channels, height, width = shape
     if min(height, width) < LEAST_SIDE:
         return None
-    if _is_of_a_norm(node) and not _pays_in_norms(node, channels, context):
+    if is_of_a_norm(node) and not _pays_in_norms(node, channels, context):
         return None
     source = node.inputs[0]
     is_read_again = source is not None and len(source.uses()) > 1
@@ -123,13 +111,6 @@ def _reads_a_vector(node: ir.Node) -> bool:
     return any(tensor is not None and tensor.size > 1 for tensor in stored)
 
 
-def _is_of_a_norm(node: ir.Node) -> bool:
-    """Return whether an average is the mean that a map is reduced by, or of the squares that are rooted."""
-    users = [use.node for use in node.outputs[0].uses()]
-    users += [use.node for user in users if user.op_type == "Add" for use in user.outputs[0].uses()]
-    return any(user.op_type in ("Sub", "Sqrt") for user in users)
-
-
 def _apply(node: ir.Node, shape: tuple[int, ...], axes: tuple[int, int], context: RewriteContext) -> None:
     graph, name, out, value = context.graph, node.name or "average", node.outputs[0], node.inputs[0]
     new, size = [], list(shape)
@@ -143,10 +124,7 @@ def _apply(node: ir.Node, shape: tuple[int, ...], axes: tuple[int, int], context
         called = f"{name}_axis{axis}_mean"
         new.append(make_node(graph, "ReduceMean", inputs, attributes, name=called, shape=size, like=out))
         value = new[-1].outputs[0]
-    if node.attributes.get_int("keepdims", 1) == 0:
-        flat = f"{name}_flat"
-        new.append(make_node(graph, "Flatten", [value], {"axis": 1}, name=flat, shape=size[:2], like=out))
-    replace(graph, [node], new)
+    replace(graph, [node], [*new, *flattened(graph, node, value)])
 
 
 REWRITE = Rewrite(

@@ -1,0 +1,62 @@
+"""Global averages by pools of at most seven pixels: which windows, where, and that nothing changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx_networks import Network
+from rkbench.onnx import fix
+from rkbench.onnx.rewrites import chosen
+from rkbench.onnx.rewrites.averaging import windows_of
+
+SINGLE = "pooled_average"
+
+
+@pytest.mark.parametrize(
+    ("size", "pools", "left"),
+    [
+        ((7, 7), ((7, 1),), (1, 7)),
+        ((14, 14), ((7, 7),), (2, 2)),
+        ((56, 56), ((7, 7), (4, 4)), (2, 2)),
+        ((7, 20), ((1, 5), (7, 1)), (1, 4)),
+        ((3, 3), (), (3, 3)),
+        ((13, 13), (), (13, 13)),
+        ((22, 22), ((2, 2),), (11, 11)),
+    ],
+)
+def test_the_largest_windows_that_tile_a_map_come_first(
+    size: tuple[int, int], pools: tuple[tuple[int, int], ...], left: tuple[int, int]
+) -> None:
+    assert windows_of(*size) == (pools, left)
+
+
+def averaged(channels: int, height: int, width: int) -> Network:
+    """Return a network that ends in the average of a map."""
+    network = Network(1, 16, height, width).conv(16, channels, (1, 1))
+    return network.add("GlobalAveragePool").conv(channels, 10, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "dtype", "pools"),
+    [
+        ((1280, 7, 7), "rk3588", "fp16", 1),  # 225,768 -> 119,462 bytes
+        ((64, 14, 14), "rk3588", "int8", 1),  # 35,780 -> 28,164
+        ((64, 56, 56), "rk3588", "int8", 2),  # 47,812 -> 29,380
+        ((64, 14, 14), "rk3568", "fp16", 1),  # 27,114 -> 18,922
+        ((1280, 7, 7), "rk3568", "fp16", 0),  # 216,936 -> 109,288, and 88,168 in two means
+        ((16, 3, 3), "rk3588", "fp16", 0),
+        ((64, 13, 13), "rk3588", "fp16", 0),
+    ],
+)
+def test_a_global_average_is_taken_by_pools_where_that_was_smaller(
+    shape: tuple[int, int, int], target: str, dtype: str, pools: int, tmp_path: Path
+) -> None:
+    path = averaged(*shape).save(tmp_path / "x.onnx")
+    report = fix(path, target, dtype, tmp_path / "y.onnx", rewrites=chosen([SINGLE]), judges_whole=False)
+    assert len(report.changes) == bool(pools)
+    if report.verification is not None:
+        assert report.verification.relative_difference < 1e-5
+        nodes = onnx.load(tmp_path / "y.onnx").graph.node
+        assert [node.op_type for node in nodes].count("AveragePool") == pools
