@@ -15,6 +15,8 @@ from rkbench.rknn import targets
 
 PARTS_FIRST = frozenset({(2, 0, 3, 1, 4), (3, 0, 4, 1, 2, 5)})
 """Orders that put query, key and value first: of positions, and of positions in blocks."""
+STEPS_FIRST = frozenset({(3, 1, 2, 0, 4), (2, 0, 1, 3)})
+"""The same where positions come before the batch: with an axis of one before them, and without."""
 LONGEST_WAY = 4
 LARGEST_VECTOR = 2**16
 """Elements of a bias that is looked at."""
@@ -70,6 +72,48 @@ def _uniform_bias_of_heads(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefu
     turned = all(user.op_type == "Transpose" for value in split.outputs for user in users(value))
     if split.attributes.get_int("axis", 0) in (3, -1) and turned:
         yield _kept_as_one(node, f"1,newaxis,{shape[3]}")
+
+
+def _uniform_bias_of_steps(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """The same of positions that come before the batch, with parts put first before heads are cut.
+
+    12 of 12 conversions of batch 1, 1 and 4 heads, 7 and 150 positions; of batch 2, of random biases, and of
+    zeros that are the second operand it converts.
+    """
+    stored = [value for value in node.inputs if _is_uniform(value, asked)] if node.op_type == "Add" else []
+    if not stored or not any(_is_stored_product(value, asked) for value in node.inputs):
+        return
+    if stored[0] is not node.inputs[0] and _is_zero_throughout(stored[0], LARGEST_VECTOR):
+        return
+    parts, heads = _parts_of_steps(node.outputs[0])
+    if heads and (parts == 3 or (parts == 2 and (_has_several_cores(asked) or heads == 1))):
+        yield _kept_as_one(node, f"1,{parts},newaxis" if heads == 1 else f"1,newaxis,{parts}")
+
+
+def _parts_of_steps(value: ir.Value) -> tuple[int, int]:
+    """Return into how many parts, and each into how many heads, positions before a batch of 1 are cut."""
+    readers = [user for user in users(value) if user.op_type != "Shape"]
+    is_reshaped = len(readers) == 1 and readers[0].op_type == "Reshape"
+    shape = static_shape(readers[0].outputs[0]) if is_reshaped else None
+    if shape is None or len(shape) != 4 or shape[1] != 1:
+        return 0, 0
+    found = next_node(readers[0].outputs[0], "Unsqueeze", "Transpose")
+    if found is not None and found.op_type == "Unsqueeze":
+        found = next_node(found.outputs[0], "Transpose")
+    order = tuple(found.attributes.get_ints("perm", ())) if found is not None else ()
+    known = found is not None and order in STEPS_FIRST
+    return (shape[2], _heads_behind(found.outputs[0])) if known and found is not None else (0, 0)
+
+
+def _heads_behind(value: ir.Value) -> int:
+    """Return into how many heads each part is reshaped, 0 where it is not."""
+    squeeze = next_node(value, "Squeeze")
+    for part in users(squeeze.outputs[0] if squeeze is not None else value):
+        reshape = next_node(part.outputs[0], "Reshape") if part.op_type in ("Gather", "Split") else None
+        shape = static_shape(reshape.outputs[0]) if reshape is not None else None
+        if shape is not None and len(shape) == 3:
+            return shape[1]
+    return 0
 
 
 def _constant_outputs(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
@@ -194,6 +238,7 @@ def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _uniform_bias,
     _uniform_bias_of_heads,
+    _uniform_bias_of_steps,
     _constant_outputs,
     _biased_scores,
     _attends_stored,
