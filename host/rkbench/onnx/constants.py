@@ -35,16 +35,23 @@ def stored_values(graph: ir.Graph) -> set[ir.Value]:
 
     A product with zeros that come through an Identity, as torch exports weights that are equal, is a map of
     zeros, which is stored in full where it is read; with others nothing is stored (16 conversions).
+    What an If hands on whose condition is a constant is computed once too, on a map of the converter's.
     """
     found = constant_values(graph)
     for node in graph:
-        if zeros_of(node) is not None or _is_folded(node, found):
+        if zeros_of(node) is not None or _is_folded(node, found) or is_frozen(node, found):
             found.update(node.outputs)
     for node in reversed(graph):
         outputs = [value for value in node.outputs if value not in found]
         if outputs and not any(_is_read(value, found) for value in outputs):
             found.update(outputs)
     return found
+
+
+def is_frozen(node: ir.Node, constants: set[ir.Value]) -> bool:
+    """Return whether a node is an If that is always decided alike: its outcome is stored as a constant, also
+    where its branches read maps (seen in ZFNet, whose LocalResponseNorm torch exports so)."""
+    return node.op_type == "If" and node.inputs[0] in constants
 
 
 def zeros_of(node: ir.Node) -> ir.Value | None:

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.language.said import Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.constants import stored_values
+from rkbench.onnx.constants import is_frozen, stored_values
 from rkbench.onnx.familiar import MANY, WIDTH, unfamiliar_forms
 from rkbench.onnx.foreseen import Asked
 from rkbench.onnx.fusion.rolled import rolled_positions
@@ -207,6 +207,15 @@ def _notes(network: OnnxFile, context: Context, nodes: list[PredictedNode], dtyp
         notes.append(
             say(
                 "{half} weights are stored in 16 bits: compare elements, not the bytes of the ONNX", half=half
+            )
+        )
+    frozen = [node.name or "If" for node in network.graph if is_frozen(node, context.constants)]
+    if frozen:
+        notes.append(
+            say(
+                "the converter computes {frozen} once, on a map of its own, and stores the outcome: what "
+                "comes behind no longer depends on the input there, the results are wrong",
+                frozen=", ".join(frozen),
             )
         )
     unknown = [node.name for node in nodes if node.command_bytes is None]

@@ -244,12 +244,14 @@ def test_an_if_that_depends_on_the_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_weight_that_a_branch_alone_reads_is_dropped_by_the_converter(tmp_path: Path) -> None:
-    (said,) = sentences(branching(tmp_path, by_shape=True, own_weights=True))
-    assert "however input 'w2' of node" in said
+    said = sentences(branching(tmp_path, by_shape=True, own_weights=True))
+    assert any("however input 'w2' of node" in sentence for sentence in said)
 
 
-def test_an_if_over_a_shape_converts(tmp_path: Path) -> None:
-    assert sentences(branching(tmp_path, by_shape=True, own_weights=False)) == []
+def test_an_if_over_a_shape_that_makes_the_output_is_frozen_and_refused(tmp_path: Path) -> None:
+    """Converted, in fp16 for the rk3588: the converter computes the If once and finds no map that is left."""
+    (said,) = sentences(branching(tmp_path, by_shape=True, own_weights=False))
+    assert said == "ValueError: All outputs ['y'] of model are constants, The model is invalid!"
 
 
 def test_a_graph_that_is_quantized_already_is_not_quantized_again(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ from rkbench.onnx.rewrites import (
     spelled_out,
     stacked_sum,
     strided_signal,
+    taken_branch,
     two_means,
     unfold,
     zero_product,
@@ -87,6 +88,7 @@ ALL: tuple[Rewrite, ...] = (
     boxes_cut_first.REWRITE,
     output_padding.REWRITE,
     zero_product.REWRITE,
+    taken_branch.REWRITE,
 )
 
 
