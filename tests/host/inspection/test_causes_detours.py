@@ -135,6 +135,36 @@ def test_what_a_permutation_is_called_is_told_by_what_it_orders(
     assert codes & {"shuffle_dense", "permuted_views", "depthwise_multiplier"} == ({code} - {None})
 
 
+def rolled_tiles() -> Attribution:
+    """Return what is said of a view whose order two tiles of a kernel change, each in two branches."""
+    rows = [ONE if column == (row + 4) % 16 else ZERO for row in range(16) for column in range(16)]
+    kernels = [replace(constant("k", (16, 16, 1, 1), b"".join(rows)), name=f"w{index}") for index in range(2)]
+    shape = (1, 16, 8, 8)
+    tensors = (
+        TensorSpec("x", kind="input", shape=shape),
+        *(TensorSpec(name, shape=shape) for name in ("view", "tile", "part", "other")),
+        *kernels,
+        TensorSpec("y", kind="output", shape=shape),
+    )
+    nodes = (
+        NodeSpec("Reshape:view", "Reshape", 2, (0,), (1,)),
+        NodeSpec("Split:view_split", "Split", 2, (1,), (2,)),
+        NodeSpec("Split:roll_tile0", "Split", 2, (2,), (3,)),
+        NodeSpec("Conv:roll_tile0_branch1", "Conv", 2, (3, 5), (4,), tasks(1)),
+        NodeSpec("Conv:roll_tile1_branch1", "Conv", 2, (2, 6), (7,), tasks(1)),
+    )
+    return diagnose(tensors, nodes)
+
+
+def test_the_tiles_of_a_roll_are_one_view_and_no_shuffles() -> None:
+    attribution = rolled_tiles()
+    cause = found(attribution, "permuted_views")
+    assert cause is not None
+    assert "1 reshaped tensor (N = 16) is brought into another order by 2 1x1 convolutions" in cause.because
+    assert cause.layers == ("roll_tile0_branch1", "roll_tile1_branch1")
+    assert found(attribution, "shuffle_dense") is None
+
+
 def test_a_cause_that_owns_more_than_the_notable_one_is_told_before_it() -> None:
     kernel = constant("w", (8, 8, 1, 1), bytes(range(128)))
     rows = [ONE if column == (row + 4) % 16 else ZERO for row in range(16) for column in range(16)]

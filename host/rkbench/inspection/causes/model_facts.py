@@ -174,10 +174,13 @@ class ModelFacts:
         return len(maps) == 1 and all(p.node.type in ("Split", "Slice") for p in pieces)
 
     def _reads_view(self, site: Site) -> bool:
-        """Return whether a Reshape stands before a layer, before the Split of a layer in parts too."""
-        before = self.before(site)
-        cut = [further for other in before if other.node.type == "Split" for further in self.before(other)]
-        return any(other.node.type in ("Reshape", "Transpose") for other in (*before, *cut))
+        """Return whether a Reshape stands before a layer, before the Splits of a layer in parts too."""
+        before = further = set(site.layer.fed_by)
+        while further:  # the parts of a part stand behind a Split of their own
+            cut = (self.sites[index].layer for index in further if self.sites[index].node.type == "Split")
+            further = {index for split in cut for index in split.fed_by} - before
+            before = before | further
+        return any(self.sites[index].node.type in ("Reshape", "Transpose") for index in before)
 
     @cached_property
     def moving(self) -> tuple[Site, ...]:

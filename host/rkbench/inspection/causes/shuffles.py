@@ -118,9 +118,14 @@ def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 
 def _count_shuffles(layers: list[Site]) -> int:
-    """Return how many shuffles there are: of parts the first alone sums nothing, halves read one map."""
+    """Return how many shuffles there are: of parts the first alone sums nothing, halves read one map.
+
+    The tiles of one kernel have its name.
+    """
     first = [site for site in layers if "Add" not in site.node.type]
-    return len({site.node.inputs[0] for site in first}) or len(layers)
+    tiled = {source for site in first for source, tile, _ in [site.base.partition("_tile")] if tile}
+    whole = {site.node.inputs[0] for site in first if "_tile" not in site.base}
+    return len(tiled) + len(whole) or len(layers)
 
 
 def _shape_of(site: Site) -> str:
