@@ -117,7 +117,9 @@ def test_a_padded_signal_is_read_in_steps_behind_a_pad(
         (16, (0, 0), 8000, []),
         (32, (0, 0), 16000, []),
         (16, (0, 0), 192, []),
-        (16, (0, 0), 4000, ["filter"]),
+        (16, (0, 0), 4000, []),
+        (16, (0, 0), 4008, ["filter"]),
+        (96, (0, 0), 4800, ["filter"]),
         (16, (8, 8), 7984, ["filter"]),
         (256, (0, 0), 16384, ["filter"]),
     ],
@@ -127,3 +129,23 @@ def test_frames_that_the_npu_would_turn_one_by_one_are_left(
 ) -> None:
     path = signal(kernel, kernel // 2, pads, length).save(tmp_path / "x.onnx")
     assert changes(path, tmp_path / "out.onnx", "rk3568", "fp16", "strided_signal") == found
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pads", "length", "steps"),
+    [
+        (20, 8, (0, 0), 1604, 3),
+        (25, 10, (12, 12), 1605, 3),
+        (512, 160, (0, 0), 12800, 4),
+        (40, 32, (0, 9), 999, 2),
+    ],
+)
+def test_a_kernel_that_is_no_whole_number_of_strides_long_is_filled_up_with_zeros(
+    tmp_path: Path, kernel: int, stride: int, pads: tuple[int, int], length: int, steps: int
+) -> None:
+    path = signal(kernel, stride, pads, length).save(tmp_path / "x.onnx")
+    report = fix(path, "rk3588", "fp16", tmp_path / "out.onnx", rewrites=chosen(["strided_signal"]))
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-5
+    (change,) = report.changes
+    assert f"-> kernel {steps} over " in change.description

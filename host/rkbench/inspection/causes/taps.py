@@ -22,9 +22,9 @@ _TAP_FIXES: tuple[Fix, ...] = (
     Fix(
         "network",
         say(
-            "a kernel that is a multiple of its stride: Reshape the signal to `stride` channels, "
-            "then a kernel of kernel / stride (exact; 486 -> 51.4 kB on a sample, kernel 256, stride "
-            "128, rk3588)"
+            "Reshape the signal to `stride` channels, then a kernel of kernel / stride, filled up with zeros "
+            "where the stride does not divide it (exact; 486 -> 51.4 kB on a sample, kernel 256, stride 128, "
+            "rk3588)"
         ),
         rewrites=("strided_signal",),
     ),

@@ -1,7 +1,8 @@
 """Read a 1-channel signal in steps: a strided 1-D convolution becomes a Reshape and a short kernel.
 
 A kernel of r x s samples with stride s (a short-time Fourier transform, a learned filter bank) is a kernel
-of r over frames of s channels. Exact. The compiler pads the one channel and unrolls the wide kernel.
+of r over frames of s channels; one that is no whole number of strides long gets zeros behind it. Exact. The
+compiler pads the one channel and unrolls the wide kernel.
 Measured on strides of 4, 8, 16, 32, 64 and 128: from 8 on it pays, on rk3588 int8 from 32 on, as the compiler
 stores a table of 131 kB for the Transpose there.
 """
@@ -34,10 +35,13 @@ BLOCK = 8
 where they are many and the kernel is short (1,000 frames: kernel 16 by 8 66,352 -> 85,744 bytes on the rk3588
 in fp16, kernel 32 by 16 60,529 -> 181,745 on the rk3568; 24 frames, kernel 16: 48,046 -> 49,646). 500 frames,
 1,000 behind a Pad, and 128 with a kernel of 256 are smaller."""
+HALF_BLOCK = 4
+"""On one core in fp16 four frames are a task already (500 frames on the rk3568: kernel 16 25,703 -> 97,639,
+32 49,895 -> 99,687; 100 frames, kernel 96: 133,542 -> 46,950)."""
 
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
-    """Propose frames for a convolution of one channel whose kernel is a multiple of its stride."""
+    """Propose frames for a convolution of one channel whose kernel is some strides long."""
     axis = _signal(node) if context.has_fixed_sizes else None
     table = context.cores > 1 and context.dtype == "int8"
     if axis is None or axis.stride < (LEAST_STRIDE_WITH_TABLE if table else LEAST_STRIDE):
@@ -45,7 +49,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if context.opset < LEAST_OPSET and (axis.size % axis.stride or axis.before or axis.after):
         return None  # Slice and Pad take their numbers as inputs
     frames = _frames(axis)
-    if _is_turned_by_tasks(axis, frames):
+    if _is_turned_by_tasks(axis, frames, in_halves=context.cores == 1 and context.dtype == "fp16"):
         return None
     return measured(
         node,
@@ -56,7 +60,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
                 "{frames} frames of {stride} channels",
                 kernel=axis.kernel,
                 stride=axis.stride,
-                short_kernel=axis.kernel // axis.stride,
+                short_kernel=_steps(axis),
                 frames=frames,
             )
         ),
@@ -65,24 +69,32 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
 
 
 def _signal(node: ir.Node) -> Axis | None:
-    """Return the axis of a convolution of one channel whose kernel is some strides long."""
+    """Return the axis of a convolution of one channel whose kernel is longer than a stride, or as long."""
     geometry, axes = convolution_of(node) if node.op_type == "Conv" else None, axes_of(node)
     if geometry is None or geometry.input_channels != 1 or axes is None or len(axes) != 1:
         return None
     (axis,) = axes
-    fits = axis.kernel % axis.stride == 0 and axis.dilation == 1 and axis.before < _frames(axis) * axis.stride
+    fits = axis.kernel >= axis.stride and axis.dilation == 1 and axis.before < _frames(axis) * axis.stride
     return axis if fits and is_stored(node.inputs[1]) else None
 
 
-def _is_turned_by_tasks(axis: Axis, frames: int) -> bool:
+def _is_turned_by_tasks(axis: Axis, frames: int, *, in_halves: bool) -> bool:
     """Return whether turning the frames takes more than the kernel saves."""
-    is_straight = not axis.before and frames * axis.stride == axis.size
-    return is_straight and frames % BLOCK == axis.stride % BLOCK == 0 and frames > axis.kernel
+    is_straight = not axis.before and frames * axis.stride == axis.size and axis.stride % BLOCK == 0
+    in_blocks = frames % BLOCK == 0 and frames > axis.kernel
+    return is_straight and (
+        in_blocks or (in_halves and frames % HALF_BLOCK == 0 and frames > 2 * axis.kernel)
+    )
 
 
 def _frames(axis: Axis) -> int:
     """Return how many frames the outputs read, zeros before and behind the signal among them."""
-    return axis.outputs + axis.kernel // axis.stride - 1
+    return axis.outputs + _steps(axis) - 1
+
+
+def _steps(axis: Axis) -> int:
+    """Return how many strides long the kernel is, the last of them filled up with zeros."""
+    return -(-axis.kernel // axis.stride)
 
 
 def _apply(node: ir.Node, axis: Axis, frames: int, graph: ir.Graph) -> None:
@@ -100,10 +112,11 @@ def _apply(node: ir.Node, axis: Axis, frames: int, graph: ir.Graph) -> None:
     new.append(
         make_node(graph, "Transpose", [last], dict(order), name=f"{name}_channels", shape=shape, like=signal)
     )
-    short = weights.reshape(weights.shape[0], axis.kernel // step, step).transpose(0, 2, 1)
+    filled = np.pad(weights, ((0, 0), (0, 0), (0, _steps(axis) * step - axis.kernel)))
+    short = filled.reshape(weights.shape[0], _steps(axis), step).transpose(0, 2, 1)
     kernel = add_constant(graph, f"{name}_short_kernel", short)
     inputs = [new[-1].outputs[0], kernel, *node.inputs[2:]]
-    length = {"kernel_shape": [axis.kernel // step]}
+    length = {"kernel_shape": [_steps(axis)]}
     new.append(make_node(graph, "Conv", inputs, dict(length), name=name, shape=out, like=node.outputs[0]))
     replace(graph, [node], new)
 
