@@ -103,6 +103,30 @@ def test_a_sum_over_stacked_maps_is_neither_a_pooling_nor_a_large_map() -> None:
     assert [other.code for other in attribution.causes if other.code != "stacked_sums"] == []
 
 
+def test_a_sum_over_a_stack_that_is_weighed_before_is_one_too() -> None:
+    """So SK-ResNet sums its paths: the product is needed anyway, the rows and the sum are not."""
+    tensors = (
+        TensorSpec("x", kind="input", shape=(2, 16, 8, 8)),
+        TensorSpec("gates", kind="input", shape=(2, 16, 1, 1)),
+        TensorSpec("weighed", shape=(2, 16, 8, 8)),
+        TensorSpec("rows", shape=(1, 2, 1, 1_024)),
+        constant("ones", (1, 2, 1, 1), ONE * 2),
+        TensorSpec("sums", shape=(1, 1, 1, 1_024)),
+        TensorSpec("y", kind="output", shape=(1, 16, 8, 8)),
+    )
+    nodes = (
+        NodeSpec("Mul:weighed", "Mul", 2, (0, 1), (2,), tasks(4)),
+        NodeSpec("Reshape:rows", "Reshape", 0, (2,), (3,)),
+        NodeSpec("Conv:rows_mm#1", "Conv", 2, (3, 4), (5,), tasks(130)),
+        NodeSpec("Reshape:back", "Reshape", 2, (5,), (6,), tasks(9)),
+    )
+    attribution = diagnose(tensors, nodes)
+    cause = found(attribution, "stacked_sums")
+    assert cause is not None
+    assert cause.layers == ("rows_mm#1",)
+    assert attribution.owners.get(0) != "stacked_sums"
+
+
 def test_a_product_over_something_else_than_the_stack_is_no_stacked_sum() -> None:
     assert found(stacked(3, 96), "stacked_sums") is None
 

@@ -31,7 +31,7 @@ def stacked_sums(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     stacks = facts.stacked
     if not stacks:
         return None
-    members = list({site.index: site for stack in stacks for site in stack}.values())
+    members = list({site.index: site for stack in stacks for site in stack if not _weighs(site)}.values())
     sums = [next(site for site in stack if site.is_convolution) for stack in stacks]
     return Finding(
         code="stacked_sums",
@@ -71,6 +71,11 @@ def stacked_sums(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
         ),
     )
+
+
+def _weighs(site: Site) -> bool:
+    """Return whether a layer weighs the maps of a stack: that has to be done anyway."""
+    return site.node.type == "Mul"
 
 
 def plain_operands(facts: ModelFacts, ledger: Ledger) -> Finding | None:

@@ -39,6 +39,8 @@ SECTION_OF = {
 IMAGE_CHANNELS = 4
 MEAN_AND_STD_BYTES = 12
 _MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
+STACKS = ("Concat", "Mul")
+"""Layers that hand on a stack of maps: what joins them, and what weighs each of them (SK-ResNet)."""
 _KEPT_GROUP = re.compile(r"_group_\d+$")
 
 
@@ -98,7 +100,8 @@ class ModelFacts:
 
     @cached_property
     def stacked(self) -> tuple[tuple[Site, ...], ...]:
-        """Sums over stacked maps, each with all its layers: the stack, a Reshape, the sum, a Reshape back."""
+        """Sums over stacked maps, each with all its layers: the stack, or the product that weighs it, a
+        Reshape, the sum, a Reshape back."""
         return tuple(layers for site in self.sites if (layers := self._stack(site)))
 
     def _stack(self, site: Site) -> tuple[Site, ...]:
@@ -106,7 +109,7 @@ class ModelFacts:
         if kernel is None or not site.is_convolution or kernel.shape[0] != 1 or kernel.shape[2:] != (1, 1):
             return ()
         rows = [before for before in self.before(site) if before.node.type == "Reshape"]
-        stacks = [before for row in rows for before in self.before(row) if before.node.type == "Concat"]
+        stacks = [before for row in rows for before in self.before(row) if before.node.type in STACKS]
         if len(stacks) != 1 or read != ((1, kernel.shape[1], 1, prod(stacks[0].output_shape[1:])),):
             return ()
         if stacks[0].output_shape[:1] != (kernel.shape[1],) or len(stacks[0].layer.input_shapes) < 2:
