@@ -50,8 +50,13 @@ def stored_values(graph: ir.Graph) -> set[ir.Value]:
 
 def is_frozen(node: ir.Node, constants: set[ir.Value]) -> bool:
     """Return whether a node is an If that is always decided alike: its outcome is stored as a constant, also
-    where its branches read maps (seen in ZFNet, whose LocalResponseNorm torch exports so)."""
-    return node.op_type == "If" and node.inputs[0] in constants
+    where its branches read maps (seen in ZFNet, whose LocalResponseNorm torch exports so).
+
+    One whose answer is stored itself is refused: the converter loses that.
+    """
+    if node.op_type != "If" or node.inputs[0] not in constants:
+        return False
+    return ir.convenience.get_const_tensor(node.inputs[0]) is None
 
 
 def zeros_of(node: ir.Node) -> ir.Value | None:
