@@ -40,6 +40,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "kernels_along_channels": ("channel_rows",),
     "large_maps": ("space_to_depth",),
     "permuted_views": ("rolled_map",),
+    "tap_copies": ("far_taps",),
     "transpose_commands": ("unfold", "space_to_depth", "pooled_norm"),
 }
 #: Rewrites that take bytes of a cause too, in those of its layers that came from their nodes alone.

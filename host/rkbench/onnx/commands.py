@@ -58,7 +58,9 @@ depthwise ones of one row or column (ESPCNet, LEDNet, DABNet)."""
 
 
 def is_widely_dilated(convolution: Convolution) -> bool:
-    """Return whether a kernel has holes so large that its commands cannot be told."""
+    """Return whether a kernel has holes so large that its commands cannot be told; over one axis they can."""
+    if len(convolution.kernel) == 1:
+        return False
     flat = min(convolution.kernel) == 1
     depthwise = convolution.groups > 1 and not flat
     return max(convolution.dilations) > 1 and convolution.dilated_extent >= WIDE_DILATION[depthwise]

@@ -16,6 +16,7 @@ from rkbench.onnx.fusion.normed import table_bytes as norm_table_bytes
 from rkbench.onnx.fusion.over_channels import order_tables
 from rkbench.onnx.fusion.reduced import SUM_TABLE_BYTES
 from rkbench.onnx.fusion.rolled import rolled_positions
+from rkbench.onnx.fusion.spread import spread_of
 from rkbench.onnx.fusion.unrolled import pieces_of
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
@@ -38,7 +39,8 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     if layer.node.op_type == "DepthToSpace" and layout is not None:
         return _depth_to_space(layer.node, layout, dtype)
     if layer.kind == "convolution" and layer.convolution is not None:
-        return _pieces(layer.convolution, target, dtype) + _parts(layer, target, dtype)
+        own = layer.convolution
+        return _spread(layer, own, target, dtype) + _pieces(own, target, dtype) + _parts(layer, target, dtype)
     factor = factor_of(layer.node) if layer.kind == "resize" else None
     if factor is not None:
         return enlarged_constants(layer.node, factor, targets.TARGETS[target].npu_cores, dtype)
@@ -86,6 +88,15 @@ def _joined(layer: FusedLayer, layout: targets.WeightLayout, dtype: Dtype) -> in
 
 
 BIAS_BYTES = 4
+
+
+def _spread(layer: FusedLayer, own: Convolution, target: str, dtype: Dtype) -> int:
+    """Return where the columns of far taps are fetched from, less the taps that never meet the map."""
+    spread = spread_of(layer.node)
+    if spread is None:
+        return 0
+    kept = constant_bytes(spread.convolution, target, dtype) - constant_bytes(own, target, dtype)
+    return spread.constant_bytes + kept
 
 
 def _pieces(convolution: Convolution, target: str, dtype: Dtype) -> int:

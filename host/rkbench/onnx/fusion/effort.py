@@ -18,6 +18,7 @@ from rkbench.onnx.fusion.added import joining_kernel
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
 from rkbench.onnx.fusion.reduced import stays_in_a_row
+from rkbench.onnx.fusion.spread import COLUMN_BYTES, COLUMNS_START_BYTES, PAD_BYTES, FarTaps, spread_of
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
 from rkbench.onnx.fusion.unrolled import (
     MOVE_BYTES,
@@ -188,9 +189,11 @@ class _Chip:
         return Effort(alone + lists * (shared + WAIT_BYTES), tasks + lists * (tasks + 1), tensors)
 
     def _convolution(self, layer: FusedLayer, geometry: Convolution, *, goes_on: int) -> Effort:
-        pieces = pieces_of(geometry)
+        pieces, spread = pieces_of(geometry), spread_of(layer.node)
         if pieces is not None:
             return self._pieces(layer, pieces)
+        if spread is not None and geometry.kernel != spread.convolution.kernel:
+            return self._spread(layer, spread)
         becomes = conv.fate(geometry, self.target, self.dtype, self.toolkit_version)
         parts = input_parts(geometry, becomes, self.cores, self.dtype)
         if parts > 1:
@@ -242,6 +245,15 @@ class _Chip:
             count * (short.tasks + add.tasks + picks * batch * self.cores),
             count * (short.tensors + add.tensors + 2 * picks),
         )
+
+    def _spread(self, layer: FusedLayer, spread: FarTaps) -> Effort:
+        """A Pad and a Gather, a task for each column, before a convolution that one core computes."""
+        inner = replace(layer, convolution=spread.convolution)
+        read = self._convolution(inner, spread.convolution, goes_on=self.cores)
+        fetched = spread.columns * COLUMN_BYTES + COLUMNS_START_BYTES
+        copies = spread.columns if self.cores > 1 else spread.columns // 2
+        columns = Effort(fetched, spread.columns * self.cores, 4, copies)
+        return columns.beside(Effort(PAD_BYTES, 2 * self.cores, 2)).beside(read)
 
     def _branches(self, layer: FusedLayer, geometry: Convolution, first: int, tensors: int) -> Effort:
         """One convolution a group, between a Split and a Concat of the groups.
