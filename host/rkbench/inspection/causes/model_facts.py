@@ -39,8 +39,7 @@ SECTION_OF = {
 IMAGE_CHANNELS = 4
 MEAN_AND_STD_BYTES = 12
 _MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
-STACKS = ("Concat", "Mul")
-"""Layers that hand on a stack of maps: what joins them, and what weighs each of them (SK-ResNet)."""
+STACKS = ("Concat", "Mul")  # what joins maps, and what weighs each of them
 _KEPT_GROUP = re.compile(r"_group_\d+$")
 
 
@@ -100,8 +99,7 @@ class ModelFacts:
 
     @cached_property
     def stacked(self) -> tuple[tuple[Site, ...], ...]:
-        """Sums over stacked maps, each with all its layers: the stack, or the product that weighs it, a
-        Reshape, the sum, a Reshape back."""
+        """Sums over stacked maps, each with its layers: the stack or what weighs it, Reshape, sum, Reshape."""
         return tuple(layers for site in self.sites if (layers := self._stack(site)))
 
     def _stack(self, site: Site) -> tuple[Site, ...]:
