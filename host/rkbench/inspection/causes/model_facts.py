@@ -99,7 +99,7 @@ class ModelFacts:
 
     @cached_property
     def stacked(self) -> tuple[tuple[Site, ...], ...]:
-        """Sums over stacked maps, each with its layers: the stack or what weighs it, Reshape, sum, Reshape."""
+        """Sums over stacked maps, each with its layers: stack or what weighs it, Reshape, sum, Reshape."""
         return tuple(layers for site in self.sites if (layers := self._stack(site)))
 
     def _stack(self, site: Site) -> tuple[Site, ...]:
