@@ -11,7 +11,8 @@ from itertools import accumulate
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution
-from rkbench.onnx.fusion.patterns import next_node, users
+from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.patterns import next_node, other_input, users
 from rkbench.onnx.values import static_shape
 
 CUT_BLOCK = 8
@@ -116,3 +117,19 @@ def _is_pointwise(node: ir.Node) -> bool:
     strides = node.attributes.get_ints("strides", (1,))
     ones = kernel is not None and max(kernel[2:]) == 1 and max(strides) == 1
     return ones and node.attributes.get_int("group", 1) == 1
+
+
+def has_third_between(node: ir.Node, layers: list[FusedLayer], *branches: FusedLayer) -> bool:
+    """Return whether an Add of two branches goes on to one more convolution of their map, which stands
+    between them and the Add.
+
+    Then all of them stay apart: 14 of 14 conversions of three to six branches, whatever their kernels (rk3588
+    in fp16). One that stands before them or behind the Add is merged in its turn, as are two pairs.
+    """
+    behind = next_node(node.outputs[0], "Add")
+    other = other_input(behind, node.outputs[0]) if behind is not None else None
+    maker = other.producer() if other is not None else None
+    if maker is None or maker.op_type != "Conv" or maker.inputs[0] is not branches[0].node.inputs[0]:
+        return False
+    last = max(layers.index(branch) for branch in branches)
+    return any(layer.node is maker for layer in layers[last + 1 :])

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion import scaled
-from rkbench.onnx.fusion.apart import apart, merged_with_shuffle, shuffled, taken_apart
+from rkbench.onnx.fusion.apart import apart, has_third_between, merged_with_shuffle, shuffled, taken_apart
 from rkbench.onnx.fusion.enlarged import is_enlarged_on_cpu
 from rkbench.onnx.fusion.geometry import (
     attended_nodes,
@@ -222,7 +222,7 @@ class Fuser:
         if one.source is not two.source or any(len(users(value)) > 1 for value in node.inputs):
             return False
         kept, dropped = sorted((one, two), key=FusedLayer.kernel_area, reverse=True)
-        if kept.convolution is None or not kept.takes_in(dropped):
+        if not kept.takes_in(dropped) or has_third_between(node, self.layers, one, two):
             return False
         self.layers.remove(dropped)
         self.merged.update(dropped.nodes)
