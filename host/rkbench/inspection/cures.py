@@ -39,8 +39,8 @@ CURES: dict[str, tuple[str, ...]] = {
     "moved_channels": ("space_to_depth",),
     "kernels_along_channels": ("channel_rows",),
     "large_maps": ("space_to_depth",),
-    "permuted_views": ("rolled_map",),
     "tap_copies": ("far_taps",),
+    "permuted_views": ("rolled_map", "flattened_order"),
     "transpose_commands": ("unfold", "space_to_depth", "pooled_norm"),
 }
 #: Rewrites that take bytes of a cause too, in those of its layers that came from their nodes alone.

@@ -83,7 +83,7 @@ def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes =
 
 _PARTED = re.compile(r"(_tile\d+|_branch\d+|_2gavg|_2deconv)+$")
 """What the compiler appends to the name of a node that it cuts, or makes another operator of."""
-_MADE = re.compile(r"_output_\d+$")
+_MADE = re.compile(r"_output_\d+(_tp|_rs)*$")
 
 
 def source_node(name: str, names: set[str], rewrite: str | None = None) -> str:

@@ -17,6 +17,7 @@ from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion.attended import score_bias
+from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.reduced import picked_channels, reduction
 from rkbench.onnx.fusion.spread import spread_of
 from rkbench.onnx.node_share import Context, Share
@@ -25,6 +26,7 @@ from rkbench.onnx.prediction import (
     FAR_TAPS,
     FOLDED,
     LAID_FLAT,
+    ORDERED,
     OTHER,
     POOLING,
     RECURRENT,
@@ -192,12 +194,24 @@ def _einsum(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     shape = static_shape(node.outputs[0])
     if shape is None or not is_channel_shuffle(node):
-        return None
+        return _ordered(node, context, dtype)
     share = _projected(Convolution(shape[1], shape[1], has_bias=False), context, dtype)
     note = say(
         "reshape-transpose-reshape over {shape} channels is stored as a dense 1x1 convolution", shape=shape[1]
     )
     return Share(SHUFFLE, share.weights, 0, share.commands, note)
+
+
+def _ordered(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """Make a vector of a map: in another order than the map lies in, by a dense kernel of all its values."""
+    order = flattened(node, context.constants)
+    if order is None or not is_dense(order, context.target, dtype):
+        return None
+    note = say(
+        "all {count} values of a map become a vector in another order than they lie in",
+        count=order.output_channels,
+    )
+    return Share(ORDERED, conv.constant_bytes(order, context.target, dtype), 0, 0, note)
 
 
 def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -271,6 +285,7 @@ RULES: dict[str, Rule] = {
     "Einsum": _einsum,
     "Gather": _gather,
     "Reshape": _reshape,
+    "Flatten": _ordered,
     "GRU": _recurrent,
     "LSTM": _recurrent,
     "RNN": _on_cpu_recurrent,

@@ -184,8 +184,28 @@ def test_the_tiles_of_a_roll_are_one_view_and_no_shuffles() -> None:
     attribution = rolled_tiles()
     cause = found(attribution, "permuted_views")
     assert cause is not None
-    assert "1 reshaped tensor (N = 16) is brought into another order by 2 1x1 convolutions" in cause.because
+    assert "1 reshaped tensor (N = 16) is brought into another order by 2 convolutions" in cause.because
     assert cause.layers == ("roll_tile0_branch1", "roll_tile1_branch1")
+    assert found(attribution, "shuffle_dense") is None
+
+
+def test_a_kernel_that_makes_a_vector_of_a_map_orders_no_channels() -> None:
+    rows = [ONE if column == (row * 5) % 32 else ZERO for row in range(32) for column in range(32)]
+    kernel = replace(constant("k", (32, 8, 2, 2), b"".join(rows)), name="weights")
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 8, 2, 2)),
+        TensorSpec("made", shape=(1, 8, 2, 2)),
+        kernel,
+        TensorSpec("y", kind="output", shape=(1, 32, 1, 1)),
+    )
+    nodes = (
+        NodeSpec("Relu:before", "Relu", 2, (0,), (1,)),
+        NodeSpec("Conv:/flat_output_0_tp_rs-gather_2conv", "Conv", 2, (1, 2), (3,), tasks(1)),
+    )
+    attribution = diagnose(tensors, nodes)
+    cause = found(attribution, "permuted_views")
+    assert cause is not None
+    assert cause.fix[0].rewrites == ("flattened_order",)
     assert found(attribution, "shuffle_dense") is None
 
 

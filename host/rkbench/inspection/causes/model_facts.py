@@ -147,8 +147,8 @@ class ModelFacts:
 
     @cached_property
     def permuting(self) -> tuple[Site, ...]:
-        """Those of `moving` whose input a Reshape made: what they order are no channels of a map."""
-        return tuple(site for site in self.moving if self._reads_view(site))
+        """Those of `moving` that order what a Reshape made, or make a vector of a map: no channels."""
+        return tuple(site for site in self.moving if self._reads_view(site) or site.flattens)
 
     @cached_property
     def shuffling(self) -> tuple[Site, ...]:
@@ -171,8 +171,8 @@ class ModelFacts:
         """Return whether a layer reads a Concat of nothing but pieces of one map."""
         stacks = [other for other in self.before(site) if other.node.type == "Concat"]
         pieces = [piece for stack in stacks for piece in self.before(stack)]
-        maps = {piece.node.inputs[:1] for piece in pieces}
-        return len(maps) == 1 and all(p.node.type in ("Split", "Slice") for p in pieces)
+        cut = all(piece.node.type in ("Split", "Slice") for piece in pieces)
+        return cut and len({piece.node.inputs[:1] for piece in pieces}) == 1
 
     def _reads_view(self, site: Site) -> bool:
         """Return whether a Reshape stands before a layer, before the Splits of a layer in parts too."""

@@ -72,6 +72,16 @@ _ROLL = Fix(
     rewrites=("rolled_map",),
 )
 
+_FLATTEN = Fix(
+    "network",
+    say(
+        "a Transpose before the Flatten or Reshape that makes a vector for a Gemm: leave it out and bring "
+        "the rows of the Gemm's weight into the order of the map (exact; 3.53 -> 0.86 MB on MTCNN's ONet "
+        "for rk3588 in float16)"
+    ),
+    rewrites=("flattened_order",),
+)
+
 
 def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A reshaped tensor that is brought into another order: a dense convolution, whatever it consists of."""
@@ -82,19 +92,19 @@ def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     sizes = sorted({kernel.shape[0] for kernel in kernels})
     return Finding(
         code="permuted_views",
-        title=say("reshaped tensors brought into another order by dense 1x1 convolutions"),
+        title=say("reshaped tensors brought into another order by dense convolutions"),
         because=clause(
             "{views} (N = {sizes}) {are_} brought into another order by {layers} with an N x N kernel: "
             "{bytes} ({share})",
             views=count(_count_shuffles(layers), "reshaped tensor"),
             sizes=listing([str(size) for size in sizes]),
             are_="is" if _count_shuffles(layers) == 1 else "are",
-            layers=count(len(layers), "1x1 convolution"),
+            layers=count(len(layers), "convolution"),
         ),
         explanation=say(
-            "An Einsum, a Transpose over other axes than channels or a roll is a permutation without "
-            "weights. Where it fits into one axis of a view, the compiler writes it as a 1x1 convolution "
-            "over that axis, one 1 in every row: its size is the square of the axis."
+            "An Einsum, a Transpose over other axes than channels or before a Flatten, or a roll is a "
+            "permutation without weights. Where it fits into one axis of a view, the compiler writes it as a "
+            "convolution over that axis, one 1 in every row: its size is the square of the axis."
         ),
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
@@ -107,6 +117,7 @@ def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:3]),
         ),
         fixes=(
+            _FLATTEN,
             _ROLL,
             Fix(
                 "network",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from rkbench.rknn.contents import Layer, Node, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
@@ -74,6 +75,14 @@ class Site:
     def is_convolution(self) -> bool:
         """Whether it is a convolution, transposed ones left aside."""
         return self.node.type.startswith("Conv") and not self.node.type.startswith("ConvTranspose")
+
+    @property
+    def flattens(self) -> bool:
+        """Whether its kernel is as large as its map and makes as many channels of it as that has values."""
+        kernel, read = self.kernel, self.layer.input_shapes[:1]
+        if kernel is None or not read or prod(kernel.shape[2:]) == 1:
+            return False
+        return kernel.shape == (prod(read[0]), *read[0][1:])
 
     @property
     def is_recurrent(self) -> bool:

@@ -15,6 +15,7 @@ from itertools import zip_longest
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.added import joining_kernel
+from rkbench.onnx.fusion.flattened import is_dense
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
 from rkbench.onnx.fusion.reduced import stays_in_a_row
@@ -89,6 +90,9 @@ class Effort:
         return round(self.register_bytes + self.tasks * TASK_RECORD_BYTES + structure)
 
 
+COPIED = Effort(2 * STAGE_BYTES, 2, 2)
+"""Of a map that is turned and made a vector by copies."""
+CONVOLVED = ("convolution", "order")
 IDLE = Effort(0, 0, 1)
 """Of a layer that the CPU computes."""
 
@@ -123,7 +127,9 @@ class _Chip:
     def shares(self, layer: FusedLayer) -> int:
         """Return how many cores a convolution is cut for; 1 for all other layers, which begin anew."""
         geometry = layer.convolution
-        if geometry is None or layer.table or geometry.transposed or layer.kind != "convolution":
+        if geometry is None or layer.table or geometry.transposed or layer.kind not in CONVOLVED:
+            return 1
+        if layer.kind == "order" and not is_dense(geometry, self.target, self.dtype):
             return 1
         if conv.fate(geometry, self.target, self.dtype, self.toolkit_version) == conv.KEPT:
             return 1
@@ -145,6 +151,9 @@ class _Chip:
         """Return what a layer takes; the next one continues its lists of up to `goes_on` cores."""
         if layer.kind == "convolution" and layer.convolution is not None:
             return self._convolution(layer, layer.convolution, goes_on=goes_on)
+        if layer.kind == "order" and layer.convolution is not None:
+            dense = is_dense(layer.convolution, self.target, self.dtype)
+            return self._convolution(layer, layer.convolution, goes_on=goes_on) if dense else COPIED
         if layer.kind == "cpu":
             repeats = repeated_tasks(layer.node, self.dtype) if self.cores == 1 else 0
             return (

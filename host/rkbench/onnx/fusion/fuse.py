@@ -15,6 +15,7 @@ from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map
 from rkbench.onnx.fusion import scaled
 from rkbench.onnx.fusion.apart import apart, has_third_between, merged_with_shuffle, shuffled, taken_apart
 from rkbench.onnx.fusion.enlarged import is_enlarged_on_cpu
+from rkbench.onnx.fusion.flattened import flattened
 from rkbench.onnx.fusion.geometry import (
     attended_nodes,
     is_padded_far,
@@ -34,6 +35,7 @@ from rkbench.onnx.fusion.kinds import (
     PLAIN_ACTIVATIONS,
     RECURRENT,
     RENAMING,
+    TAKERS,
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import (
@@ -99,11 +101,10 @@ class Fuser:
         if (found := norm or vectors) is not None:
             self._take(self.add(node, "norm" if norm else "length"), found.nodes[1:], found.result)
             return
-        pattern = activation(node)
-        if pattern is not None:
+        if (pattern := activation(node)) is not None:
             self._activate(node, pattern)
-            return
-        self._rule(node)(node)
+        else:
+            self._rule(node)(node)
 
     def _rule(self, node: ir.Node) -> Callable[[ir.Node], object]:
         if node.op_type in CONVOLUTIONS:
@@ -116,7 +117,8 @@ class Fuser:
             return self._arithmetic
         if reduction(node) is not None:
             return self._reduce
-        if node.op_type in ("GlobalAveragePool", "ReduceMean", "GlobalMaxPool", "ReduceMax"):
+        pools = node.op_type in ("GlobalAveragePool", "ReduceMean", "GlobalMaxPool", "ReduceMax")
+        if pools or averages_whole_map(node):
             return self._pool
         return self._other
 
@@ -161,7 +163,7 @@ class Fuser:
 
     def _plain(self, node: ir.Node) -> None:
         before = self.maker(node.inputs[0])
-        takers = ("convolution",) if node.op_type == "PRelu" else ("convolution", "map", "narrow", "concat")
+        takers = ("convolution",) if node.op_type == "PRelu" else TAKERS
         fits = before is not None and before.kind in takers and not before.table
         summed = before is not None and before.joins and node.op_type != "Relu"
         if before is None or not fits or summed or before.activated or len(users(node.inputs[0])) > 1:
@@ -230,8 +232,7 @@ class Fuser:
         return True
 
     def _pool(self, node: ir.Node) -> None:
-        size = pooled_size(node)
-        shape = static_shape(node.inputs[0])
+        size, shape = pooled_size(node), static_shape(node.inputs[0])
         if size is None or shape is None:
             self.add(node, "narrow")
             return
@@ -256,14 +257,13 @@ class Fuser:
         elif (rows := picked_rows(node, self.constants)) > 0:
             self.add(node, "rows", parts=rows)
         elif node.op_type in RECURRENT:
-            shape = static_shape(node.inputs[0])
-            self.add(node, "recurrent", parts=shape[0] if shape else 1)
+            self.add(node, "recurrent", parts=(static_shape(node.inputs[0]) or (1,))[0])
+        elif (order := flattened(node, self.constants)) is not None:
+            self.add(node, "order", convolution=order)
         elif node.op_type in RENAMING:
             self._rename(node)
         elif node.op_type in ON_CPU or is_enlarged_on_cpu(node):
             self.add(node, "cpu")
-        elif averages_whole_map(node):
-            self._pool(node)
         elif (window := average_of(node)) is not None:
             self.add(node, "convolution", convolution=window)
         else:

@@ -6,6 +6,8 @@ from rkbench.onnx.fusion.layer import Kind
 
 PLAIN_ACTIVATIONS = frozenset({"Relu", "LeakyRelu", "PRelu", "Clip", "Relu6", "Abs"})
 """Activations that the output stage computes itself, without a table."""
+TAKERS: tuple[Kind, ...] = ("convolution", "map", "narrow", "concat", "order")
+"""Layers that take in an activation of the output stage which follows; a PRelu goes into the first alone."""
 RENAMING = frozenset(
     {
         *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Transpose"),

@@ -27,6 +27,7 @@ Kind = Literal[
     "means",  # what turns a map for means over its rows or columns
     "back",  # what turns the means back
     "sums",  # what turns a map for sums over its last axis
+    "order",  # a map that becomes a vector in another order: a dense kernel, or copies
     "rows",  # rows or columns of a map, fetched one by one
     "unfold",  # a Transpose of a map's pixels by phase, position by position
     "fold",  # the way back
