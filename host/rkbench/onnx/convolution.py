@@ -133,21 +133,30 @@ def note_of_depth(kernel: tuple[int, ...]) -> Said:
     )
 
 
+MAP_AXES = 4
 LARGEST_WINDOW = 7
 """The side of the largest window that the NPU averages."""
 
 
 def averages_whole_map(node: ir.Node) -> bool:
-    """Return whether an AveragePool has a window as large as its map: it is a global one."""
+    """Return whether an AveragePool has a window as large as its map: it is a global one. In 3-D none is."""
     if node.op_type != "AveragePool" or any(node.attributes.get_ints("pads", ())):
+        return False
+    if len(static_shape(node.inputs[0]) or ()) > MAP_AXES:
         return False
     return tuple(node.attributes.get_ints("kernel_shape", ())) == _spatial(node.inputs[0])
 
 
 def average_of(node: ir.Node) -> Convolution | None:
-    """Return the depthwise convolution that an AveragePool with a larger window becomes; None for others."""
+    """Return the depthwise convolution that an AveragePool with a larger window becomes; None for others.
+
+    One over depth, height and width is laid flat: dense, of all channels at all depths (CSN, X3D).
+    """
     if node.op_type != "AveragePool":
         return None
+    depth = tuple(node.attributes.get_ints("kernel_shape", ()))
+    if len(depth) == 3:
+        return _laid_flat(node, (1, 1, *depth))
     window, shape = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.inputs[0])
     if shape is None or len(shape) != 4 or max(window) <= LARGEST_WINDOW:
         return None

@@ -20,6 +20,8 @@ from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.reduced import picked_channels, reduction
 from rkbench.onnx.fusion.spread import spread_of
+from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
+from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
 from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.prediction import (
     DILATED,
@@ -28,8 +30,8 @@ from rkbench.onnx.prediction import (
     LAID_FLAT,
     ORDERED,
     OTHER,
+    PLACED,
     POOLING,
-    RECURRENT,
     RESIZE,
     SHUFFLE,
     TILED,
@@ -46,7 +48,6 @@ FUSED = {
     *("BatchNormalization", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"),
     *("Transpose", "Softplus"),
 }
-FLOAT_BYTES = 4
 
 
 Rule = Callable[[ir.Node, Context, Dtype], Share | None]
@@ -170,7 +171,12 @@ def _average(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     geometry = average_of(node)
     if geometry is None:
         return _other(node, context, dtype)
-    return Share(POOLING, conv.constant_bytes(geometry, context.target, dtype), 0, 0)
+    size = conv.constant_bytes(geometry, context.target, dtype)
+    if geometry.groups == 1:
+        return Share(
+            LAID_FLAT, size, 0, 0, say("a 3-D average is a dense kernel of all channels at all depths")
+        )
+    return Share(POOLING, size, 0, 0)
 
 
 def _gather(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -189,6 +195,18 @@ def _einsum(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     order = Convolution(positions, positions, has_bias=False)
     note = say("its {count} positions are put in order by a dense 1x1 convolution", count=positions)
     return Share(SHUFFLE, conv.constant_bytes(order, context.target, dtype), 0, 0, note)
+
+
+def _concat(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """Maps that are constants are stored for their Concat with all channels of their blocks."""
+    share, maps = _other(node, context, dtype), stored_maps(node, set(context.constant_inputs(node)))
+    if share is None or not maps:
+        return share
+    size = stored_map_bytes(maps, context.target, dtype)
+    if share.becomes == FOLDED:
+        return replace(share, weights=size)
+    note = say("constant maps are stored with their channels filled up to whole blocks")
+    return replace(share, becomes=PLACED, weights=size, note=note)
 
 
 def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -212,27 +230,6 @@ def _ordered(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
         count=order.output_channels,
     )
     return Share(ORDERED, conv.constant_bytes(order, context.target, dtype), 0, 0, note)
-
-
-def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """A GRU stays FLOAT16 in an int8 model; commands grow with the sequence.
-
-    An LSTM is quantized, and holds a matrix of its own of four times the square of its width.
-    """
-    elements = sum(float_elements(value) for value in context.constant_inputs(node))
-    lstm = node.op_type == "LSTM"
-    weights = elements * (ELEMENT_BYTES[dtype] if lstm else 2)
-    width = node.attributes.get_int("hidden_size", 0)
-    stays = "" if lstm else say("; stays FLOAT16")
-    note = say("one list of commands a time step{stays}", stays=stays)
-    return Share(RECURRENT, weights + 4 * lstm * width**2, weights, 0, note)
-
-
-def _on_cpu_recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """An RNN is the CPU's, with its matrices in float32 (DeepSpeech)."""
-    elements = sum(float_elements(value) for value in context.constant_inputs(node))
-    needed = elements * ELEMENT_BYTES[dtype]
-    return Share(OTHER, elements * FLOAT_BYTES, needed, 0, say("the CPU computes it, in float32"))
 
 
 def _resize(_node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
@@ -274,6 +271,7 @@ def _addition(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 RULES: dict[str, Rule] = {
     "Add": _addition,
+    "Concat": _concat,
     "Conv": _convolution,
     "ConvTranspose": _convolution,
     "Gemm": _product,
@@ -286,9 +284,9 @@ RULES: dict[str, Rule] = {
     "Gather": _gather,
     "Reshape": _reshape,
     "Flatten": _ordered,
-    "GRU": _recurrent,
-    "LSTM": _recurrent,
-    "RNN": _on_cpu_recurrent,
+    "GRU": recurrent,
+    "LSTM": recurrent,
+    "RNN": on_cpu_recurrent,
     "Resize": _resize,
     "Upsample": _resize,
     "QuantizeLinear": _scale,

@@ -170,9 +170,8 @@ class ModelFacts:
     def is_unfold(self, site: Site) -> bool:
         """Return whether a layer reads a Concat of nothing but pieces of one map."""
         stacks = [other for other in self.before(site) if other.node.type == "Concat"]
-        pieces = [piece for stack in stacks for piece in self.before(stack)]
-        cut = all(piece.node.type in ("Split", "Slice") for piece in pieces)
-        return cut and len({piece.node.inputs[:1] for piece in pieces}) == 1
+        nodes = [piece.node for stack in stacks for piece in self.before(stack)]
+        return len({n.inputs[:1] for n in nodes}) == 1 and {n.type for n in nodes} <= {"Split", "Slice"}
 
     def _reads_view(self, site: Site) -> bool:
         """Return whether a Reshape stands before a layer, before the Splits of a layer in parts too."""

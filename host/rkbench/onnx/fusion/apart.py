@@ -5,6 +5,7 @@ Read from files of toolkit 2.5.0: right for 240 of 241 Concats before one convol
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from itertools import accumulate
 
@@ -32,15 +33,21 @@ def parts_of_concat(value: ir.Value | None) -> tuple[int, ...]:
     return channels if whole else ()
 
 
-def taken_apart(value: ir.Value | None, outputs: int, kernel_area: int) -> tuple[int, ...]:
+def taken_apart(
+    value: ir.Value | None, outputs: int, kernel_area: int, constants: Set[ir.Value] = frozenset()
+) -> tuple[int, ...]:
     """Return the channels of the parts that a convolution to `outputs` channels reads; () where the Concat
     stays.
 
-    It stays where others read it too. Else it goes where a part of a 1x1 begins within a block, or where the
-    sums that are written and read again are fewer than what would be copied.
+    It stays where others read it too, and where a part is a constant (CoordConv). Else it goes where a part
+    of a 1x1 begins within a block, or where the sums that are written and read again are fewer than what
+    would be copied.
     """
     channels = parts_of_concat(value)
-    if not channels or len(users(value)) != 1:
+    if value is None or not channels or len(users(value)) != 1:
+        return ()
+    maker = value.producer()
+    if maker is not None and not constants.isdisjoint(maker.inputs):
         return ()
     starts = list(accumulate(channels))[:-1]
     cut = kernel_area == 1 and any(start % CUT_BLOCK for start in starts)

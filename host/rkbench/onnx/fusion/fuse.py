@@ -142,7 +142,7 @@ class Fuser:
 
     def _convolve(self, node: ir.Node, source: ir.Value | None, geometry: Convolution) -> None:
         """Add a convolution; one of each part, and sums, where the Concat before it is taken apart."""
-        channels = taken_apart(source, geometry.output_channels, geometry.kernel_area)
+        channels = taken_apart(source, geometry.output_channels, geometry.kernel_area, self.constants)
         pieces = apart(geometry, channels)
         if is_padded_far(node):
             self.layers.append(FusedLayer(node, "pad"))

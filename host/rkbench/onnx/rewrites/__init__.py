@@ -26,6 +26,7 @@ from rkbench.onnx.rewrites import (
     far_taps,
     flattened_order,
     halved_stride,
+    joined_constants,
     mixed_depthwise,
     older_opset,
     output_padding,
@@ -56,6 +57,7 @@ from rkbench.onnx.rewrites.proposal import Rewrite
 
 ALL: tuple[Rewrite, ...] = (
     constant_part.REWRITE,
+    joined_constants.REWRITE,
     dead_taps.REWRITE,
     strided_signal.REWRITE,
     mixed_depthwise.REWRITE,
