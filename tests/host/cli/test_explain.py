@@ -143,7 +143,7 @@ def test_the_containers_that_a_runtime_names_belong_to_what_it_says_next() -> No
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_log_that_windows_wrote_is_read(tmp_path: Path, encoding: str) -> None:
     done = explained(tmp_path, "E RKNN: failed to submit!, op id: 1\r\n".encode(encoding))
-    assert "1 known message in 1 line" in done.stdout
+    assert "1 known message in 1 line" in " ".join(done.stdout.split())  # a long path breaks the line
     assert "│ E RKNN: failed" in done.stdout
 
 

@@ -66,7 +66,8 @@ def test_each_recipe_leaves_a_file_its_record_and_its_log(onnx: Path, tmp_path: 
     assert "calibrated on random inputs" in text
 
 
-def test_nothing_is_converted_twice(onnx: Path, tmp_path: Path) -> None:
+def test_nothing_is_converted_twice(tmp_path: Path) -> None:
+    onnx = Network(1, 3, 8, 8).conv(3, 8).add("Relu").save(tmp_path / "net.onnx")
     arguments = (
         "convert",
         str(onnx),
