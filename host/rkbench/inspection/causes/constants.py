@@ -132,16 +132,7 @@ def _is_flat(model: RknnModel, tensor: Tensor) -> bool:
 
 def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Maps that the ONNX computes from a few bytes (ConstantOfShape, Expand, Tile) are stored whole."""
-    found = [
-        (site, tensor)
-        for site in facts.sites
-        if site.node.type in MAP_READERS
-        for tensor in site.constants
-        if tensor.kind in ("weight", "cpu_constant", "compiler_constant")
-        and tensor.buffer_bytes >= LARGE_CONSTANT_BYTES
-        and ("ConstantOfShape" in tensor.name or is_repetitive(facts.model, tensor))
-    ]
-    found = _unpaid(found, ledger)
+    found = _unpaid(_generated(facts), ledger)
     if not found:
         return None
     largest = max((tensor for _, tensor in found), key=lambda tensor: tensor.buffer_bytes)
@@ -181,6 +172,19 @@ def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=_map_fixes(facts, found),
         not_helping=(say("compress_weight: nothing on rk3588 (measured)"),),
     )
+
+
+def _generated(facts: ModelFacts) -> list[tuple[Site, Tensor]]:
+    """Return the large maps that are named or look like generated ones, each with the layer that reads it."""
+    return [
+        (site, tensor)
+        for site in facts.sites
+        if site.node.type in MAP_READERS
+        for tensor in site.constants
+        if tensor.kind in ("weight", "cpu_constant", "compiler_constant")
+        and tensor.buffer_bytes >= LARGE_CONSTANT_BYTES
+        and ("ConstantOfShape" in tensor.name or is_repetitive(facts.model, tensor))
+    ]
 
 
 def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
