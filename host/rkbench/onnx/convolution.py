@@ -150,13 +150,15 @@ def averages_whole_map(node: ir.Node) -> bool:
 def average_of(node: ir.Node) -> Convolution | None:
     """Return the depthwise convolution that an AveragePool with a larger window becomes; None for others.
 
-    One over depth, height and width is laid flat: dense, of all channels at all depths (CSN, X3D).
+    One over depth, height and width is laid flat: dense, of all channels at all depths (CSN, X3D). That of
+    one channel along those of a map, as torch writes LocalResponseNorm, is no kernel (HyNet, SOSNet).
     """
     if node.op_type != "AveragePool":
         return None
     depth = tuple(node.attributes.get_ints("kernel_shape", ()))
     if len(depth) == 3:
-        return _laid_flat(node, (1, 1, *depth))
+        along_channels = (static_shape(node.inputs[0]) or (1, 0))[1] == 1
+        return None if along_channels else _laid_flat(node, (1, 1, *depth))
     window, shape = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.inputs[0])
     if shape is None or len(shape) != 4 or max(window) <= LARGEST_WINDOW:
         return None

@@ -87,3 +87,9 @@ def test_an_average_over_depth_is_a_dense_kernel(tmp_path: Path, window: tuple[i
     assert average.becomes == LAID_FLAT
     depths = 2 - window[0] + 1
     assert average.weight_bytes == pytest.approx(2 * 16 * 2 * 16 * depths * np.prod(window[1:]), rel=0.01)
+
+
+def test_an_average_along_the_channels_of_a_map_is_no_kernel(tmp_path: Path) -> None:
+    network = Network(1, 1, 16, 8, 8).add("AveragePool", kernel_shape=[5, 1, 1], strides=[1, 1, 1])
+    found = predict_size(network.save(tmp_path / "x.onnx"), "rk3588", "fp16")
+    assert [node.becomes for node in found.nodes if node.becomes == LAID_FLAT] == []
