@@ -189,9 +189,34 @@ def padded_signal() -> Network:
     return network.add("Relu").conv(64, 32, (1,))
 
 
+def turned_vector() -> Network:
+    """Return a map whose channels come last before it becomes a vector for a Gemm."""
+    network = Network(1, 16, 3, 5).conv(16, 32, (1, 1)).add("Relu")
+    network.add("Transpose", perm=[0, 2, 3, 1]).add("Flatten")
+    return network.add("Gemm", network.weights("matrix", 24, 480), network.weights("shift", 24), transB=1)
+
+
+def coordinates() -> Network:
+    """Return a convolution over a map and the three constant maps of its coordinates."""
+    network = Network(1, 3, 32, 24)
+    maps = [network.weights(f"map{place}", 1, 1, 32, 24) for place in range(3)]
+    return network.add("Concat", *maps, axis=1).conv(6, 16)
+
+
+def causal() -> Network:
+    """Return a convolution over a long signal, with taps 64 apart that lie before each sample."""
+    network = Network(1, 8, 1024)
+    weights = network.weights("taps", 16, 8, 3)
+    network.add("Conv", weights, kernel_shape=[3], dilations=[64], pads=[128, 0])
+    return network.add("Relu").conv(16, 8, (1,))
+
+
 @pytest.mark.parametrize(
     ("make", "rewrite", "target", "dtype"),
     [
+        *((turned_vector, "flattened_order", target, dtype) for target, dtype in TARGETS),
+        *((coordinates, "joined_constants", target, dtype) for target, dtype in TARGETS),
+        *((causal, "far_taps", target, dtype) for target, dtype in TARGETS),
         *((expanded_gate, "dropped_expand", target, dtype) for target, dtype in TARGETS),
         *((padded_signal, "strided_signal", target, "fp16") for target in ("rk3588", "rk3568")),
     ],
