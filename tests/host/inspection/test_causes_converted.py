@@ -12,9 +12,9 @@ from rknn_writer import MODELS
 CONVERTED = MODELS / "causes"
 SENTENCES = {
     "concat44_44.rk3568.int8": (
-        "(rk3568 int8) is 84.2 kB because 1 output is brought from blocks of channels into NCHW "
-        "by 100 NPU tasks: 17.4 kB (21 %), most for Conv_14 (1x32x28x28); the compiler added 1 convolution "
-        "(1x1) to realign parts of 44 channels in Concat_9: 9.81 kB (12 %); without all of that, 57.1 kB."
+        "(rk3568 int8) is 84.2 kB because the compiler added 1 convolution (1x1) to realign parts of "
+        "44 channels in Concat_9: 9.81 kB (12 %); 1 output is brought from blocks of channels into NCHW "
+        "by 100 NPU tasks: 17.4 kB (21 %), most for Conv_14 (1x32x28x28); without all of that, 57.1 kB."
     ),
     "conv1x1_conv1x1.rk3576.w4a16": (
         "(rk3576 w4a16) is 24.0 kB because 1 layer could be part of 1 other layer (1x1 convolutions "
@@ -55,16 +55,16 @@ SENTENCES = {
         "(48 %) pad its channels to a block and take it in smaller steps; without that, 26.3 kB."
     ),
     "repvgg_branches.rk3568.int8": (
-        "(rk3568 int8) is 47.9 kB because 1 output is brought from blocks of channels into NCHW by 100 NPU "
-        "tasks: 17.3 kB (36 %), most for Relu_24 (1x16x28x28); 6 layers could be part of 2 other layers "
-        "(parallel branches that are summed): 13.3 kB (28 %) of their commands, structure and constants; "
-        "without all of that, 17.3 kB."
+        "(rk3568 int8) is 47.9 kB because 6 layers could be part of 2 other layers (parallel branches"
+        " that are summed): 13.3 kB (28 %) of their commands, structure and constants; 1 output is "
+        "brought from blocks of channels into NCHW by 100 NPU tasks: 17.3 kB (36 %), most for Relu_24 "
+        "(1x16x28x28); without all of that, 17.3 kB."
     ),
     "same_weights_twice.rk3588.int8": (
-        "(rk3588 int8) is 48.2 kB because the command lists for 2 and 3 NPU cores take 12.7 kB (26 %) "
-        "beside the one that a single core needs, most for Conv_3 (1x32x28x28); 1 constant is stored again, "
-        "byte for byte: 9.22 kB (19 %), the largest w_1 (32x32x3x3), the same as w_2; without all of that, "
-        "26.3 kB."
+        "(rk3588 int8) is 48.2 kB because 1 constant is stored again, byte for byte: 9.22 kB (19 %), "
+        "the largest w_1 (32x32x3x3), the same as w_2; the command lists for 2 and 3 NPU cores take "
+        "12.7 kB (26 %) beside the one that a single core needs, most for Conv_3 (1x32x28x28); without "
+        "all of that, 26.3 kB."
     ),
     "shufflenetv2_unit.rk3568.int8": (
         "(rk3568 int8) is 98.1 kB because 1 channel shuffle (C = 140) is stored as 2 dense 1x1 "

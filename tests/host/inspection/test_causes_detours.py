@@ -209,7 +209,7 @@ def test_a_kernel_that_makes_a_vector_of_a_map_orders_no_channels() -> None:
     assert found(attribution, "shuffle_dense") is None
 
 
-def test_a_cause_that_owns_more_than_the_notable_one_is_told_before_it() -> None:
+def test_a_cause_that_owns_more_than_the_answer_is_told_with_it() -> None:
     kernel = constant("w", (8, 8, 1, 1), bytes(range(128)))
     rows = [ONE if column == (row + 4) % 16 else ZERO for row in range(16) for column in range(16)]
     shuffle = constant("k", (16, 16, 1, 1), b"".join(rows))
@@ -226,10 +226,10 @@ def test_a_cause_that_owns_more_than_the_notable_one_is_told_before_it() -> None
     )
     attribution = diagnose(tensors, nodes)
     shares = {cause.code: cause.bytes for cause in attribution.causes}
-    assert attribution.lead == "large_maps"
+    assert attribution.lead == "shuffle_dense"
     assert shares["large_maps"] > shares["shuffle_dense"]
     left = (
         attribution.ordinary_bytes + attribution.excess_bytes - shares["large_maps"] - shares["shuffle_dense"]
     )
-    assert " because 1 layer with large maps is cut into several tasks: " in attribution.sentence
+    assert "; 1 layer with large maps is cut into several tasks: " in attribution.sentence
     assert attribution.sentence.endswith(f"; without all of that, {left / 1000:.2f} kB.")

@@ -18,6 +18,9 @@ GENERAL = {
     *("table_commands", "output_layout", "idle_statistics"),
     "layer_structure",
 }
+# Of these, what the network's own shapes make. The rest comes with a SoC, a size or an output, and with any
+# layer that a cure removes: it explains no file where a cause of its own is told.
+OF_ITS_SHAPES = {"batched_layers", "map_products", "copied_maps"}
 # The floor of the format for a SoC: told, but never why this file is larger than another.
 FLOOR = {"compiler_fixed"}
 _NEVER_LEADS = FLOOR | plain.PLAIN_CAUSES | {"layer_structure"}
@@ -26,7 +29,7 @@ LARGE_SHARE = 0.25
 
 
 def lead_of(facts: ModelFacts, causes: list[Cause], needed: int) -> Cause | None:
-    """Return the cause that is the answer: the largest of those that are told.
+    """Return the cause that is the answer: the first of those that are told.
 
     A file of 1.5 times its plain size or more has one in any case: many causes may share what is too much.
     """
@@ -39,16 +42,17 @@ def lead_of(facts: ModelFacts, causes: list[Cause], needed: int) -> Cause | None
 
 
 def _notable(causes: list[Cause]) -> list[Cause]:
-    """Return the causes that the answer names, the largest first; none where none is notable by itself.
+    """Return the causes that the answer names, in its order; none where none is notable by itself.
 
     A cause that every file has some of is notable only when large, but is named where it takes more than
-    another that is notable.
+    another that is notable: before that, where the network's own shapes make it.
     """
     answers = [cause for cause in causes if cause.code not in FLOOR]
     for cause in answers:
         if cause.code not in GENERAL and cause.share >= NOTABLE_SHARE:
-            larger = [other for other in answers if other.bytes > cause.bytes]
-            return [*(other for other in larger if other.code not in _NEVER_LEADS), cause]
+            larger = [each for each in answers if each.bytes > cause.bytes and each.code not in _NEVER_LEADS]
+            first = [each for each in larger if each.code in OF_ITS_SHAPES]
+            return [*first, cause, *(each for each in larger if each not in first)]
     return answers[:1] if answers and answers[0].share >= LARGE_SHARE else []
 
 
