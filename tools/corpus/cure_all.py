@@ -12,7 +12,7 @@ CORPUS/cures/VERSION, named by digests of the ONNX and of the rewrites' sources;
 again, so the run can be stopped and started at will, and new rules are new outcomes. A rewritten ONNX that
 equals another is converted once, whatever rules made it: `data/cures.tsv` and CORPUS/cures/VERSION/converted
 know it. Small networks come first; those that are held back are left out, for nobody looks at them before
-they are judged. `--keep` adds the outcomes to `data/cures.tsv`.
+they are judged. `--keep` puts the outcomes of each network by its last rules into `data/cures.tsv`.
 """
 
 from __future__ import annotations
@@ -247,19 +247,36 @@ def kept_conversions() -> dict[tuple[str, str, str], int]:
 
 
 def keep(corpus: Path) -> None:
-    """Add the newest outcomes to what the project keeps, whatever rules they are of."""
+    """Keep the newest outcomes in the project: a network that newer rules have changed loses its older lines.
+
+    What older rules changed there need not be a variant of the newer ones any more.
+    """
     rows = {cured_key(row): row for row in cured_rows()}
     for network in ordered(corpus):
-        start = digest(network, onnx_path(corpus, network))[:12]
-        found = (corpus / "cures" / VERSION).glob(f"{start}.*.{network.name}.*.json")
-        for path in sorted(found, key=lambda path: path.stat().st_mtime_ns):
+        found = newest_outcomes(corpus, network)
+        if found:
+            rows = {key: row for key, row in rows.items() if (key[0], key[-1]) != (network.name, VERSION)}
+        for path in found:
             outcome = json.loads(path.read_text())
             plain = plain_size(corpus, network, outcome["target"], outcome["dtype"])
-            facts = {"toolkit_version": VERSION, "plain_bytes": plain, "rules": path.name.split(".")[1]}
+            facts = {"toolkit_version": VERSION, "plain_bytes": plain, "rules": rules_of(path)}
             row = columns_of({**outcome, **facts})
             rows[cured_key(row)] = row
     write_rows(CURES, tuple(next(iter(rows.values()))), [rows[key] for key in sorted(rows)])
     print(f"{len(rows)} outcomes of {len({row['network'] for row in rows.values()})} networks")
+
+
+def newest_outcomes(corpus: Path, network: Network) -> list[Path]:
+    """Return the outcomes of a network by the rules that were applied to it last."""
+    start = digest(network, onnx_path(corpus, network))[:12]
+    found = list((corpus / "cures" / VERSION).glob(f"{start}.*.{network.name}.*.json"))
+    last = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return [path for path in found if last is not None and rules_of(path) == rules_of(last)]
+
+
+def rules_of(path: Path) -> str:
+    """Return the digest of the rules in an outcome's name."""
+    return path.name.split(".")[1]
 
 
 if __name__ == "__main__":
