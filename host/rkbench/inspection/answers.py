@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import prod
 
 from rkbench.inspection.causes.cause import Attribution, Cause, Verdict
-from rkbench.inspection.causes.constants import pooling_source
 from rkbench.inspection.causes.elsewhere import cpu_reason, float_reason
 from rkbench.inspection.causes.model_facts import CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.pooling import pooling_source
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.causes.unfused import coarse_sigmoids
 from rkbench.inspection.formatting import count, listing, percent

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rkbench.inspection.causes import (
     activations,
+    attention_bias,
     batches,
     branches,
     command_lists,
@@ -28,6 +29,7 @@ from rkbench.inspection.causes import (
     pads,
     patches,
     plain,
+    pooling,
     relayout,
     repeated,
     resizing,
@@ -80,8 +82,9 @@ RULES: tuple[Rule, ...] = (
     weights.float_layers,
     weights.float_file,
     on_cpu.float32_weights,
-    constants.pooling,
+    pooling.pooling,
     tiled.tiled_constants,
+    attention_bias.attention_biases,
     idle_statistics.idle_statistics,
     repeated.repeated_constants,
     detours.plain_operands,

@@ -1,21 +1,18 @@
-"""Constants that the network does not have: pooling as convolutions, folded maps, inventions."""
+"""Constants that the network does not have: folded maps, and what the compiler invents."""
 
 from __future__ import annotations
 
-import re
 import zlib
-from collections import defaultdict
 from collections.abc import Iterable
 from math import prod
 
-from rkbench.inspection.causes.averages import WIDEST_POOL
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Key, Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
-from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.inspection.causes.site import IN_BLOCKS, Site
 from rkbench.inspection.formatting import count, dims
-from rkbench.language.said import Said, clause, listed, say
+from rkbench.language.said import Said, clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
@@ -29,70 +26,6 @@ Held = tuple[Site, Tensor]
 LARGE_CONSTANT_BYTES = 4096
 SAMPLE_BYTES = 16384
 REPETITIVE_RATIO = 0.05
-_STAGE = re.compile(r"_2conv(\d+)$")
-
-
-def pooling_source(site: Site) -> str:
-    """Return the name of the pooling or mean that a convolution was made from."""
-    if _STAGE.search(site.base):
-        return _STAGE.sub("", site.base).removesuffix("_gavg")
-    return re.sub(r"(#\d+)?_i1$", "", site.kernel.name) if site.kernel else site.base
-
-
-def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """GlobalAveragePool and ReduceMean run as depthwise convolutions, in stages of kernel <= 7."""
-    layers = [site for site in facts.averages if site.kernel and site.kernel.shape[2:] != (1, 1)]
-    if not layers:
-        return None  # a mean over channels is a dense convolution of few bytes
-    sources: dict[str, list[Site]] = defaultdict(list)
-    for site in layers:
-        sources[pooling_source(site)].append(site)
-    further = [site for stages in sources.values() for site in stages[1:]]
-    wide = [site for site in layers if site.kernel and max(site.kernel.shape[2:]) > WIDEST_POOL]
-    thinning = [after for site in wide for after in facts.after(site) if after.thinning > 1]
-    gone = {site.index: site for site in (*further, *wide, *thinning)}
-    claims = ledger.everything({site.index for site in (*layers, *thinning)}, CONSTANT_SECTIONS)
-    claims += ledger.everything(gone, COMMAND_SECTIONS)
-    return Finding(
-        code="pooling_convolution",
-        title=say("average pooling run as depthwise convolutions"),
-        because=clause(
-            "{sources} became {layers} of {bytes} ({share})",
-            sources=count(len(sources), "average pooling"),
-            layers=count(len(layers), "depthwise convolution"),
-        ),
-        explanation=say(
-            "The NPU averages by a depthwise convolution with kernel up to 7; larger maps take two "
-            "or three in a row. The weights are C x k x k, never C x C. A wider window that moves on by "
-            "its own width is one convolution of smaller steps, and one that takes every nth position."
-        ),
-        layers=tuple(sources),
-        claims=claims,
-        evidence=tuple(
-            say("{name}: {stages}", name=name, stages=listed([_kernel(stage) for stage in stages], " then "))
-            for name, stages in list(sources.items())[:6]
-        ),
-        fixes=_pooling_fixes(any(len(stages) > 1 for stages in sources.values())),
-        not_helping=(
-            say(
-                "torch.mean or AdaptiveAvgPool2d(1) instead: the same rewriting, within 1,216 B over 66 pairs"
-            ),
-        ),
-    )
-
-
-def _pooling_fixes(in_stages: bool) -> tuple[Fix, ...]:
-    """Return what makes an average smaller: pools or two means, fewer stages where there are some."""
-    halves = Fix(
-        "network",
-        say(
-            "a global average by pools of at most 7 pixels, or over the height, then over the width, where "
-            "that pays (exact; 140 -> 87.9 kB on a head of 1,280 channels, 7x7, for rk3588 in int8)"
-        ),
-        rewrites=("pooled_average", "two_means"),
-    )
-    stages = Fix("nothing", say("a map of 7x7 or smaller is averaged in one stage"))
-    return (halves, *((stages,) if in_stages else ()))
 
 
 _NO_CONCAT = Fix(
@@ -179,12 +112,23 @@ def _generated(facts: ModelFacts) -> list[tuple[Site, Tensor]]:
     return [
         (site, tensor)
         for site in facts.sites
-        if site.node.type in MAP_READERS
         for tensor in site.constants
+        if site.node.type in MAP_READERS or _is_folded_operand(facts.model, site, tensor)
         if tensor.kind in ("weight", "cpu_constant", "compiler_constant")
         and tensor.buffer_bytes >= LARGE_CONSTANT_BYTES
         and ("ConstantOfShape" in tensor.name or is_repetitive(facts.model, tensor))
     ]
+
+
+def _is_folded_operand(model: RknnModel, site: Site, tensor: Tensor) -> bool:
+    """Return whether a product of two maps multiplies by a constant map: attention that was folded.
+
+    Scores of zero make one; zeros themselves may be weights that were never trained.
+    """
+    if not site.node.type.startswith("exMatMul") or tensor.layout != IN_BLOCKS:
+        return False
+    with model.read_buffer(tensor.buffer_index) as view:
+        return tensor in site.inputs[:2] and any(view)
 
 
 def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -274,13 +218,6 @@ def _repeats(model: RknnModel, tensor: Tensor) -> Said:
         sample=format_bytes(len(sample)),
         compress=format_bytes(len(zlib.compress(sample, 1))),
     )
-
-
-def _kernel(site: Site) -> Said:
-    kernel = site.kernel
-    size = sum(tensor.buffer_bytes for tensor in site.inputs if tensor.kind in SECTION_OF)
-    window = f"{kernel.shape[2]}x{kernel.shape[3]}" if kernel else "?"
-    return say("{window} ({size})", window=window, size=format_bytes(size))
 
 
 def _invention_fixes(largest: Tensor) -> tuple[Fix, ...]:

@@ -15,7 +15,7 @@ GENERAL = {
     *("core_lists", "batched_layers", "large_maps", "cut_weights", "map_products"),
     *("copied_maps", "padding", "pooling_convolution", "lookup_tables"),
     *("metadata", "many_small_layers", "compiler_constants"),
-    *("table_commands", "output_layout", "idle_statistics"),
+    *("table_commands", "output_layout", "idle_statistics", "attention_bias"),
     "layer_structure",
 }
 # Of these, what the network's own shapes make. The rest comes with a SoC, a size or an output, and with any

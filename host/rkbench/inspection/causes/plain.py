@@ -25,27 +25,29 @@ LARGE_SHARE = 0.10
 SMALLEST_BYTES = 4096
 """Less than this beyond what a layer needs is not looked into: it is about one more task or table."""
 _SECTIONS = ("weights", "cpu_constants", "compiler_constants", "register_commands", "tasks", "kind7")
-#: No excess: what every file of the SoC has, and what remains of layers that have no other cause.
-PLAIN_CAUSES = {"compiler_fixed", "many_small_layers"}
-
+#: No excess: what every file of the SoC has, what remains of layers that have no other cause, and what the
+#: network adds in its attention: a file does not say whether the ONNX has it whole too.
+PLAIN_CAUSES = {"compiler_fixed", "many_small_layers", "attention_bias"}
 
 SMALL_FILE_BYTES = 200_000
 _COMMANDS = ("register_commands", "tasks", "kind7")
 _PLAIN_SECTIONS = ("weights", "cpu_constants", *_COMMANDS)
+_NEEDED = PLAIN_CAUSES - {"compiler_fixed"}
 
 
 def plain_bytes(size_bytes: int, ordinary: Mapping[str, int], causes: Iterable[Cause]) -> int:
     """Return what weights and commands take that no cause owns; `ordinary` is that by section.
 
-    Layers that are many and small are no excess: their commands count, what describes them does not. Of a
-    file of few layers the format's own structure is a large part, and counts as plain.
+    Layers that are many and small are no excess: their commands count, what describes them does not. So do
+    constants that attention adds. Of a file of few layers the format's own structure is a large part, and
+    counts as plain.
     """
     causes = list(causes)
     if size_bytes < SMALL_FILE_BYTES:
         return size_bytes - sum(cause.bytes for cause in causes if cause.code not in PLAIN_CAUSES)
-    small = [cause for cause in causes if cause.code == "many_small_layers"]
-    commands = sum(cause.sections.get(section, 0) for cause in small for section in _COMMANDS)
-    return max(1, commands + sum(ordinary.get(section, 0) for section in _PLAIN_SECTIONS))
+    needed = [cause for cause in causes if cause.code in _NEEDED]
+    counted = sum(cause.sections.get(section, 0) for cause in needed for section in _PLAIN_SECTIONS)
+    return max(1, counted + sum(ordinary.get(section, 0) for section in _PLAIN_SECTIONS))
 
 
 def layer_structure(facts: ModelFacts, ledger: Ledger) -> Finding | None:

@@ -21,14 +21,15 @@ _READERS = (*sorted(BROADCASTING), "exMatMul", "exSDPAttention")
 _ROW = 4
 """The positions of a map are filled up to a multiple of this."""
 
-_FIXES = (
-    Fix(
-        "network",
-        say(
-            "feed it as an input of the model, in its own shape (in float16 869 -> 705 kB on a sample of 16 "
-            "windows with 2 heads for rk3588, 438 -> 271 kB for rk3568); the program then sets one input more"
-        ),
+AS_INPUT = Fix(
+    "network",
+    say(
+        "feed it as an input of the model, in its own shape (in float16 869 -> 705 kB on a sample of 16 "
+        "windows with 2 heads for rk3588, 438 -> 271 kB for rk3568); the program then sets one input more"
     ),
+)
+_FIXES = (
+    AS_INPUT,
     Fix("network", say("fewer and larger windows: one copy for each of them")),
 )
 
