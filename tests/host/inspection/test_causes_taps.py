@@ -7,11 +7,14 @@ from dataclasses import replace
 from rkbench.inspection.causes import Attribution, find_causes
 from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
 
-SIGNAL = (1, 1, 1, 2048)
+MAP = (1, 34, 1, 15)
 
 
-def cut(slices: int, channels: int = 1, last: str = "AddRelu") -> FileSpec:
-    """Return a file of a convolution over `channels` that was cut into slices, and of one behind it."""
+def cut(slices: int, channels: int = 1, last: str = "AddRelu", readers: int = 1) -> FileSpec:
+    """Return a file of convolutions over `channels` that were cut into slices, and of one behind them.
+
+    The slices are those of every convolution; a map of zeros is added to each but the first.
+    """
     tensors = [TensorSpec("x", kind="input", shape=(1, channels, 1, 2048))]
     nodes: list[NodeSpec] = []
 
@@ -19,24 +22,30 @@ def cut(slices: int, channels: int = 1, last: str = "AddRelu") -> FileSpec:
         tensors.append(spec)
         return len(tensors) - 1
 
-    maps = []
-    for index in range(slices):
-        part = add(TensorSpec(f"s{index}", shape=(1, channels, 1, 1808)))
-        nodes.append(NodeSpec(f"Slice:x_slice#{index}", "Slice", 2, (0,), (part,)))
-        kernel = add(
-            TensorSpec(f"k{index}", kind="weight", shape=(34, channels, 1, 16), data=bytes([index]) * 8704)
-        )
-        maps.append(add(TensorSpec(f"c{index}", shape=(1, 34, 1, 15))))
-        nodes.append(NodeSpec(f"Conv:s{index}_conv", "Conv", 2, (part, kernel), (maps[-1],)))
-    whole = maps[0]
-    for index, other in enumerate(maps[1:], 2):
-        total = add(TensorSpec(f"a{index}", shape=(1, 34, 1, 15)))
-        kind = last if index == slices else "Add"
-        nodes.append(NodeSpec(f"Add:a{index}", kind, 2, (whole, other), (total,)))
-        whole = total
+    def layer(name: str, kind: str, reads: tuple[int, ...], shape: tuple[int, ...]) -> int:
+        made = add(TensorSpec(name, shape=shape))
+        nodes.append(NodeSpec(f"{kind}:{name}", kind, 2, reads, (made,)))
+        return made
+
+    parts = [layer(f"x_slice#{index}", "Slice", (0,), (1, channels, 1, 1808)) for index in range(slices)]
+    whole = []
+    for reader in range(readers):
+        maps = []
+        for index, part in enumerate(parts):
+            data = bytes([index + slices * reader]) * 8704
+            kernel = add(TensorSpec(f"k{index}", kind="weight", shape=(34, channels, 1, 16), data=data))
+            maps.append(layer(f"s{index}_conv{reader or ''}", "Conv", (part, kernel), MAP))
+        total = maps[0]
+        for index, other in enumerate(maps[1:], 2):
+            total = layer(f"a{index}", last if index == slices else "Add", (total, other), MAP)
+        if reader:
+            zeros = add(TensorSpec("zeros", kind="cpu_constant", shape=MAP, data=bytes(10_200)))
+            total = layer("padded", "Add", (total, zeros), MAP)
+        whole.append(total)
     after = add(TensorSpec("w", kind="weight", shape=(8, 34, 1, 1), data=b"w" * 640))
     out = add(TensorSpec("y", kind="output", shape=(1, 8, 1, 15)))
-    nodes.append(NodeSpec("Conv:after", "Conv", 2, (whole, after), (out,)))
+    total = whole[0] if readers == 1 else layer("power", "Mul", (whole[0], whole[1]), MAP)
+    nodes.append(NodeSpec("Conv:after", "Conv", 2, (total, after), (out,)))
     return FileSpec((GraphSpec(tuple(tensors), tuple(nodes), (0,), (out,)),))
 
 
@@ -53,6 +62,18 @@ def test_the_parts_of_a_long_kernel_are_one_cause_up_to_their_sum() -> None:
     assert "cut into 8 slices with a short kernel each (23 layers)" in cause.because
     assert cause.sections["weights"] == 8 * (8704 - 34 * 16 * 2)
     assert "after" not in cause.layers
+
+
+def test_two_kernels_over_the_same_slices_are_two_convolutions_with_the_zeros_behind_them() -> None:
+    """As in a Fourier transform: one for the real parts, one for the imaginary ones."""
+    attribution = diagnose(cut(8, readers=2))
+    assert attribution.lead == "one_channel_kernel"
+    cause = attribution.causes[0]
+    assert cause.because.startswith("2 convolutions over one channel")
+    # 8 slices, 16 convolutions, 14 sums and one with zeros.
+    assert "cut into 8 slices with a short kernel each (39 layers)" in cause.because
+    assert cause.sections["cpu_constants"] == 10_200
+    assert "folded_constant" not in [each.code for each in attribution.causes]
 
 
 def test_slices_of_several_channels_or_of_few_are_the_networks_own() -> None:

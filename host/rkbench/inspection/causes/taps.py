@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import zip_longest
 from math import prod
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
@@ -97,19 +98,28 @@ def _claims(ledger: Ledger, members: list[Site], kernels: list[Site]) -> tuple[C
 
 
 def _cut_convolutions(facts: ModelFacts) -> list[list[Site]]:
+    """Return the layers of each cut convolution; slices that several share stand in the first of them."""
     slices: dict[int, list[Site]] = defaultdict(list)
     for site in facts.sites:
         shapes = site.layer.input_shapes
         if site.node.type == "Slice" and shapes and len(shapes[0]) > 2 and shapes[0][1] == 1:
             slices[site.node.inputs[0]].append(site)
-    return [_until_one(facts, group) for group in slices.values() if len(group) >= FEWEST_SLICES]
+    found = []
+    for group in (group for group in slices.values() if len(group) >= FEWEST_SLICES):
+        readers = zip_longest(*(facts.after(site) for site in group))
+        parts = [_until_one(facts, [site for site in each if site]) for each in readers]
+        if parts and all(parts):
+            found += [[*group, *parts[0]], *parts[1:]]
+    return found
 
 
-def _until_one(facts: ModelFacts, slices: list[Site]) -> list[Site]:
-    """Return the slices and what follows, in order, up to the layer in which all of them are one again."""
-    members = {site.index for site in slices}
+def _until_one(facts: ModelFacts, heads: list[Site]) -> list[Site]:
+    """Return what reads the slices and what follows, in order, up to the layer in which all are one again."""
+    members = {site.index for site in heads}
     last = max(members)
     open_ends = set(members)
+    if not all(site.node.type.startswith(_PARTS) for site in heads):
+        return []
     for site in facts.sites[min(members) :]:
         parents = set(site.layer.fed_by)
         if site.index in members or not parents or not parents <= members:
@@ -120,8 +130,25 @@ def _until_one(facts: ModelFacts, slices: list[Site]) -> list[Site]:
         open_ends = {index for index in open_ends if not set(facts.sites[index].layer.feeds) <= members}
         open_ends.add(site.index)
         if site.index > last and len(open_ends) == 1:
-            return [facts.sites[index] for index in sorted(members)]
+            return [facts.sites[index] for index in sorted(members)] + _zeros_behind(facts, site)
     return []
+
+
+def _zeros_behind(facts: ModelFacts, site: Site) -> list[Site]:
+    """Return the sums with maps of zeros: what the compiler makes of short kernels that are zero."""
+    found: list[Site] = []
+    after = facts.after(site)
+    while len(after) == 1 and after[0].node.type == "Add" and _adds_zeros(facts, after[0]):
+        found.append(after[0])
+        after = facts.after(after[0])
+    return found
+
+
+def _adds_zeros(facts: ModelFacts, site: Site) -> bool:
+    if len(site.constants) != 1 or site.constants[0].shape != site.output_shape:
+        return False
+    with facts.model.read_buffer(site.constants[0].buffer_index) as view:
+        return not any(view)
 
 
 def _reads_slice(facts: ModelFacts, site: Site) -> bool:
