@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from rkbench.inspection.causes.model_facts import read_facts
 from rkbench.inspection.inspect_model import inspect_model
-from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
+from rkbench.rknn.reader import open_model
+from rknn_writer import MODELS, FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
 
 INDEX = TensorSpec("i", kind="input", dtype="INT32", shape=(1, 16))
 TRUTH = TensorSpec("is", dtype="INT8", shape=(1, 64, 1, 16), scale=(1.0,), zero_point=(0,))
@@ -48,3 +50,16 @@ def test_weights_of_four_bits_are_named_and_their_padding_counted() -> None:
         assert next(layer.dtype for layer in inspection.layers if layer.name == "Conv:y") == "INT4"
         padding = next(cause for cause in inspection.causes if cause.code == "padding")
         assert padding.bytes == 4096 - 64 * 64 // 2
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("lstm_h64_rk3568_fp", ["int8: it halves the weights, but the commands stay"]),
+        *((path.stem, []) for path in sorted(MODELS.glob("*_i8*.rknn"))),
+    ],
+)
+def test_a_file_that_is_int8_is_not_told_that_int8_does_not_help(name: str, lines: list[str]) -> None:
+    with open_model(MODELS / f"{name}.rknn") as model:
+        told = [line for cause in inspect_model(model).causes for line in cause.not_helping]
+    assert [line for line in told if line.startswith(("int8", "quantized weights"))] == lines

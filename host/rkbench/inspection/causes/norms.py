@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.cause import Finding, Fix, where_float
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.many_maps import ONE_SIDE, could_be_joined, has_rows, is_batched
@@ -148,5 +148,7 @@ def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *_normalization_fixes(facts, layers),
             *single_core(facts, layers, claims),
         ),
-        not_helping=(say("int8: the constants stay, the commands grow by 7 to 15 % (ten networks)"),),
+        not_helping=where_float(
+            facts.dtype, say("int8: the constants stay, the commands grow by 7 to 15 % (ten networks)")
+        ),
     )

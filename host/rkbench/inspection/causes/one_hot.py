@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from math import prod
 
-from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.cause import Finding, Fix, where_float
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
@@ -68,7 +68,7 @@ def depth_to_space(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             for site in layers[:4]
         ),
         fixes=(_JOINED, Fix("network", say("DepthToSpace on fewer channels"))),
-        not_helping=(say("int8: it halves the kernels, but keeps them"),),
+        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
 
@@ -116,7 +116,7 @@ def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=tuple(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:4]),
         fixes=(_ONE_STEP,) if unfolds else _without_copies(layers),
-        not_helping=(say("int8: it halves the kernels, but keeps them"),),
+        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix, where_float
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
@@ -64,7 +64,7 @@ def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *((_IN_INT8_ON_ONE_CORE,) if _takes_less_in_int8(facts) else ()),
             *single_core(facts, layers, claims),
         ),
-        not_helping=(say("quantized weights: commands are no weights"),),
+        not_helping=where_float(facts.dtype, say("quantized weights: commands are no weights")),
     )
 
 
@@ -172,7 +172,9 @@ def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
             for site, tensor in found[:4]
         ),
         fixes=_table_fixes([site for site, _ in found]),
-        not_helping=(say("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)"),),
+        not_helping=where_float(
+            facts.dtype, say("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)")
+        ),
     )
 
 

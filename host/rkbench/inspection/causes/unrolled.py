@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix, where_float
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, SECTION_OF, ModelFacts
@@ -159,7 +159,9 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *single_core(facts, layers, claims),
             Fix("network", _NO_RECURRENCE),
         ),
-        not_helping=(_INT8_FOR_A_GRU if any("GRU" in site.node.type for site in layers) else _INT8,),
+        not_helping=where_float(
+            facts.dtype, _INT8_FOR_A_GRU if any("GRU" in site.node.type for site in layers) else _INT8
+        ),
     )
 
 
