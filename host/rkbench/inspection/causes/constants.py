@@ -80,10 +80,9 @@ def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             are_="is" if len(found) == 1 else "are",
         ),
         explanation=say(
-            "ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX, a mask of "
-            "truth values one for each. Constant folding turns them, and what the converter takes for such, "
-            "into full maps, in the layout of an activation. So it does with a product by zeros, such as a "
-            "scale that was never trained."
+            "ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. Constant "
+            "folding turns them, and what the converter takes for such, into full maps, in the layout of an "
+            "activation. So it does with a product by zeros, such as a scale that was never trained."
         ),
         layers=tuple(dict.fromkeys(site.base for site, _ in found)),
         claims=tuple(
