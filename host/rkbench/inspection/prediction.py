@@ -10,13 +10,25 @@ from pathlib import Path
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.onnx.convolution import DEPTHWISE, KEPT, ORDINARY
-from rkbench.onnx.prediction import MERGED, MOVED, NORMED, OTHER, UNMEASURED, PredictedNode, Prediction
+from rkbench.onnx.prediction import (
+    MERGED,
+    MOVED,
+    NORMED,
+    OTHER,
+    RECURRENT,
+    UNMEASURED,
+    PredictedNode,
+    Prediction,
+)
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
 
 PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
 """What is no reason for more constants than a node's weights need, but for the filling of blocks."""
-COMMANDS = {KEPT: say("kept grouped, one convolution per group"), MOVED: MOVED, NORMED: NORMED}
+COMMANDS = {
+    KEPT: say("kept grouped, one convolution per group"),
+    **{kind: kind for kind in (MOVED, NORMED, RECURRENT)},
+}
 """What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5
 """Of the file to its weights: above this, it is said what the rest is."""

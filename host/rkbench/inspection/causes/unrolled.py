@@ -149,7 +149,8 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             tasks=tasks,
         ),
         explanation=say(
-            "The NPU has no recurrence: every time step gets tasks and register commands of its own."
+            "The NPU has no recurrence: every time step gets tasks of its own in the list of every number of "
+            "cores, and those of a GRU register commands too; an LSTM's share theirs from the third step on."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,

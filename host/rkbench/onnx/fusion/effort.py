@@ -18,6 +18,7 @@ from rkbench.onnx.fusion.added import joining_kernel
 from rkbench.onnx.fusion.flattened import is_dense
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
+from rkbench.onnx.fusion.recurrent import recurrent_tasks
 from rkbench.onnx.fusion.reduced import stays_in_a_row
 from rkbench.onnx.fusion.spread import COLUMN_BYTES, COLUMNS_START_BYTES, PAD_BYTES, FarTaps, spread_of
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
@@ -28,7 +29,6 @@ from rkbench.onnx.fusion.unrolled import (
     Pieces,
     moved_tasks,
     pieces_of,
-    recurrent_tasks,
     repeated_tasks,
 )
 from rkbench.rknn import targets
@@ -166,7 +166,7 @@ class _Chip:
             joint = None if layout is None else joining_kernel(layer.node, layout)
             return self._concat(layer.parts * batches(layer.node), joint)
         if layer.kind == "recurrent":
-            size, tasks = recurrent_tasks(layer)
+            size, tasks = recurrent_tasks(layer, self.cores, self.dtype)
             return Effort(size, tasks * self.cores, 8)
         if layer.kind in ("unfold", "fold"):
             tasks = moved_tasks(layer, int8=self.dtype == "int8") if self.cores > 1 else 0

@@ -1,4 +1,4 @@
-"""What the compiler unrolls: recurrent layers by steps, long kernels in pieces, folds by positions.
+"""What the compiler unrolls: long kernels in pieces, folds by positions.
 
 Read from files of toolkit 2.5.0: Silero VAD, AECMOS, a melspectrogram and MobileViT (rk3588, rk3568).
 """
@@ -16,13 +16,8 @@ from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
 
-STEP_BYTES = {"GRU": 26_000, "LSTM": 3_100}
-"""Commands of one time step in one direction."""
-START_BYTES = {"GRU": 0, "LSTM": 38_300}
-"""Commands before the first step, its two tables included."""
 MOVE_BYTES = 128
 """Commands of a task that moves one position of a map."""
-STEP_TASKS = {"GRU": 30, "LSTM": 42}
 PIECE_TAPS = 16
 """Taps of the convolutions that a long kernel is cut into."""
 LONGEST_KERNEL, LARGEST_STRIDE = 32, 8
@@ -38,15 +33,6 @@ class Pieces:
     count: int
     first: Convolution
     selects: int
-
-
-def recurrent_tasks(layer: FusedLayer) -> tuple[int, int]:
-    """Return bytes of commands and tasks of all steps in all directions."""
-    kind = layer.node.op_type
-    both = layer.node.attributes.get_string("direction", "forward") == "bidirectional"
-    directions = 2 if both else 1
-    size = START_BYTES[kind] + STEP_BYTES[kind] * layer.parts
-    return size * directions, STEP_TASKS[kind] * layer.parts * directions
 
 
 def pieces_of(convolution: Convolution) -> Pieces | None:
