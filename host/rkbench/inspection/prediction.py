@@ -11,8 +11,10 @@ from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.onnx.convolution import DEPTHWISE, KEPT, ORDINARY
 from rkbench.onnx.prediction import (
+    FAR_TAPS,
     MERGED,
     MOVED,
+    MULTIPLIED,
     NORMED,
     OTHER,
     RECURRENT,
@@ -27,7 +29,7 @@ PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
 """What is no reason for more constants than a node's weights need, but for the filling of blocks."""
 COMMANDS = {
     KEPT: say("kept grouped, one convolution per group"),
-    **{kind: kind for kind in (MOVED, NORMED, RECURRENT)},
+    **{kind: kind for kind in (FAR_TAPS, MOVED, MULTIPLIED, NORMED, RECURRENT)},
 }
 """What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5

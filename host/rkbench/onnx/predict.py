@@ -27,6 +27,7 @@ from rkbench.onnx.prediction import (
     JOINED,
     MERGED,
     MOVED,
+    MULTIPLIED,
     NORMED,
     ROLLED,
     SPREAD,
@@ -44,8 +45,8 @@ CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAverage
 MADE: dict[str, Said] = {"norm": NORMED, "length": NORMED, "softmax": SPREAD, "attention": SPREAD}
 """What a layer becomes, by its kind, where the compiler adds more constants to it than it has."""
 
-MOVED_BYTES = 100_000
-"""Commands of a Transpose that is worth a word."""
+MOVED_BYTES, NOTED_BYTES = 10_000, 100_000
+"""Commands of a Transpose that moves a map position by position, and of one that is worth a word alone."""
 
 UNSURE_CONSTANTS = 0.044
 """By how much the constants may be off: most files of the fit half are four fifths as far off."""
@@ -159,7 +160,10 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
     elif node.op_type in ("Concat", "Split", "Slice") and added:
         share = replace(share, becomes=JOINED, note=say("its parts begin or end within a block of channels"))
     if node.op_type == "Transpose" and size > MOVED_BYTES:
-        share = replace(share, becomes=MOVED, note=say("the NPU takes a task for each position of the map"))
+        note = say("the NPU takes a task for each position of the map") if size > NOTED_BYTES else share.note
+        share = replace(share, becomes=MOVED, note=note)
+    elif plan.kinds.get(node) == "attention" and size > added:
+        share = replace(share, becomes=MULTIPLIED)
     elif added > share.weights:
         made = TURNED if node.op_type == "DepthToSpace" else MADE.get(plan.kinds.get(node, ""))
         share = replace(share, becomes=made or share.becomes)

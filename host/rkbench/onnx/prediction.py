@@ -28,6 +28,7 @@ MERGED = say("summed into the convolution beside it")
 NORMED = say("normalization, with tables for its map or its channels")
 TURNED = say("DepthToSpace, made a dense transposed convolution")
 SPREAD = say("softmax, with tables")
+MULTIPLIED = say("products of two maps, with tasks for some rows of each and to turn them")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_networks import Network
+from rkbench.inspection.prediction import predicted_sentence
 from rkbench.onnx import fix, open_onnx, predict_size
 from rkbench.onnx.fusion.spread import spread_of
 from rkbench.onnx.rewrites import chosen
@@ -70,6 +71,13 @@ def test_the_file_is_predicted_as_it_was_converted(
     network.add("Conv", *weights, kernel_shape=[3], dilations=[32], pads=[32, 32]).add("Relu")
     prediction = predict_size(network.save(tmp_path / "x.onnx"), target, dtype)
     assert prediction.file_bytes == pytest.approx(size, rel=0.1)
+
+
+def test_the_columns_are_what_is_said_first(tmp_path: Path) -> None:
+    path = series(tmp_path, (32, 32))
+    said = predicted_sentence(path, predict_size(path, "rk3588", "fp16"))
+    assert "1 node (far) takes" in said
+    assert "of commands: taps far apart, fetched column by column" in said
 
 
 @pytest.mark.parametrize(
