@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 from onnx_networks import Network
 from rkbench.onnx import predict_size
 
@@ -107,3 +108,20 @@ def test_heads_that_are_one_map_are_normed_at_once(
     path = make().save(tmp_path / "m.onnx")
     predicted = tuple(predict_size(path, *each).file_bytes for each in TARGETS)
     assert predicted == tuple(pytest.approx(size, rel=0.15) for size in sizes)
+
+
+@pytest.mark.parametrize("target", ["rk3588", "rk3568"])
+def test_what_a_constant_node_divides_is_not_divided_by_its_length(tmp_path: Path, target: str) -> None:
+    """SqueezeBERT and Nystromformer: the number stands in a node of its own, before turned values."""
+    network = Network(1, 4, 16, 32).conv(4, 4)
+    query = network.value
+    keys = turned(network, 0, 1, 3, 2).value
+    network.value = query
+    values = turned(reshaped(network, 1, 4, 32, 16), 0, 1, 3, 2).value
+    network.value = query
+    network.add("MatMul", keys)
+    number = numpy_helper.from_array(np.float32(5.6))
+    network.nodes.append(helper.make_node("Constant", [], ["number"], value=number))
+    network.add("Div", "number").add("Softmax", axis=-1).add("MatMul", values)
+    path = network.save(tmp_path / "m.onnx")
+    assert {"MatMul", "Transpose"} <= {node.type for node in predict_size(path, target, "fp16").nodes}

@@ -57,7 +57,7 @@ def _with_length(quotient: ir.Node) -> ir.Value | None:
     value = quotient.inputs[1]
     for _ in range(3):
         maker = value.producer() if value is not None else None
-        if maker is None:
+        if maker is None or not maker.inputs:
             return None
         if maker.op_type == "ReduceL2":
             return maker.inputs[0]
