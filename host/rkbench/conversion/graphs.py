@@ -10,7 +10,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx import load_model
 
 from rkbench.errors import UsageError, choice_hint
-from rkbench.onnx.model import LARGEST_PROTOBUF_BYTES, OnnxFile, open_onnx, restore_declarations
+from rkbench.onnx.declarations import restore_declarations
+from rkbench.onnx.model import LARGEST_PROTOBUF_BYTES, OnnxFile, open_onnx
 
 
 def change_nodes(source: Path, target: Path, change: Callable[[ir.Node, ir.Graph], str]) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def holds_integers(onnx: Path) -> bool:
 
 def save(network: OnnxFile, target: Path) -> None:
     """Save a changed network; weights in files of their own go into one beside it."""
-    restore_declarations(network)
+    restore_declarations(network.graph, network.declared)
     ir.save(network.model, target, external_data=f"{target.name}.data" if network.external_bytes else None)
 
 

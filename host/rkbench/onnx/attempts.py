@@ -15,7 +15,8 @@ from typing import Any
 import onnx_ir as ir
 
 from rkbench.errors import ModelError
-from rkbench.onnx.model import OnnxFile, restore_declarations
+from rkbench.onnx.declarations import restore_declarations
+from rkbench.onnx.model import OnnxFile
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext
 from rkbench.onnx.rewriting import rewrite_until_done
 from rkbench.onnx.runtime import CannotRunError
@@ -57,7 +58,7 @@ def attempt(
 ) -> TriedDraft:
     """Rewrite a network, save it as `draft` and run it beside the original."""
     proposals = tuple(rewrite_until_done(context, rewrites))
-    restore_declarations(network)
+    restore_declarations(network.graph, network.declared)
     ir.save(network.model, draft, external_data=f"{draft.name}.data" if network.external_bytes else None)
     try:
         found = verify(network.path, draft, inputs)

@@ -16,6 +16,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
 from rkbench.language.said import Said, say
+from rkbench.onnx.declarations import Declared, declarations
 from rkbench.onnx.folding import Numbers, complete_shapes
 from rkbench.onnx.input_shapes import (
     InputShapes,
@@ -25,15 +26,11 @@ from rkbench.onnx.input_shapes import (
 )
 from rkbench.onnx.mending import mend
 from rkbench.onnx.soundness import check_sound
-from rkbench.onnx.values import static_shape
 from rkbench.rknn.identify import refuse_as_onnx
 
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul"})
 LARGEST_PROTOBUF_BYTES = 2**31 - 1
-
-
-Declared = tuple[ir.TypeProtocol | None, tuple[int | str | None, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
             model = _load(path)
             mended = mend(model)
             opset = model.opset_imports.get("", 1)
-            declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
+            declared = declarations(model.graph)
             forget_negative_sizes(model.graph)
             given = dict(input_shapes or {})
             open_shapes = _open_shapes(model.graph, given)
@@ -175,23 +172,6 @@ def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def restore_declarations(network: OnnxFile) -> None:
-    """Undo what reading did to types and shapes, so that a file written from it declares the same."""
-    for value in _values(network.graph):
-        declared_type, shape = network.declared.get(value.name or "", (None, None))
-        value.type = declared_type
-        fits = shape is not None and _fits(shape, static_shape(value))
-        value.shape = ir.Shape(shape) if shape is not None and fits else None
-
-
-def _fits(declared: tuple[int | str | None, ...], now: tuple[int, ...] | None) -> bool:
-    """Return whether a value still has the shape that the file declares; a rewrite may have widened it."""
-    if now is None:
-        return True
-    sizes = zip(declared, now, strict=False)
-    return len(declared) == len(now) and all(not isinstance(one, int) or one == two for one, two in sizes)
-
-
 def _open_shapes(graph: ir.Graph, given: InputShapes) -> list[tuple[object, ...] | None]:
     """Return the shapes of the inputs that say not all sizes, and are not given."""
     inputs = [value for value in graph.inputs if not value.is_initializer() and value.name not in given]
@@ -201,18 +181,6 @@ def _open_shapes(graph: ir.Graph, given: InputShapes) -> list[tuple[object, ...]
 
 def _is_open(sizes: tuple[object, ...]) -> bool:
     return any(not isinstance(size, int) for size in sizes)
-
-
-def _values(graph: ir.Graph) -> Iterator[ir.Value]:
-    yield from (value for value in graph.inputs if not value.is_initializer())
-    for node in graph:
-        yield from node.outputs
-
-
-def _declaration(value: ir.Value) -> Declared:
-    shape = value.shape
-    dims = None if shape is None else tuple(d if isinstance(d, int) else d.value for d in shape)
-    return value.type, dims
 
 
 def _load(path: Path) -> ir.Model:

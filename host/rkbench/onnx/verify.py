@@ -152,7 +152,8 @@ def _cases(session: Any, inputs: Path | None) -> Iterator[tuple[Said, Arrays]]:
 
 def _cast(array: np.ndarray, dtype: str | None) -> np.ndarray:
     """Bring random or given numbers to the input's type; a bool is what is positive."""
-    return array > 0 if dtype == "bool" else array.astype(dtype or "float32")
+    made = array > 0 if dtype == "bool" else array.astype(dtype or "float32")
+    return np.asarray(made)  # a comparison of one number alone makes no array
 
 
 def _shape(dims: list[int | str | None]) -> tuple[int, ...]:

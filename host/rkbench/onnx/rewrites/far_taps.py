@@ -108,7 +108,7 @@ def _apply(node: ir.Node, cut: ir.Node | None, step: int, rows: Axis, graph: ir.
     assert source is not None and before is not None and after is not None and weights is not None
     laid, made = (*before[:2], rows.size, step), (*after[:2], rows.outputs, step)
     shapes = [
-        add_constant(graph, f"{name}_{end}", np.array(shape, "int64"))
+        add_constant(graph, f"{name}_{end}", np.array([0, *shape[1:]], "int64"))  # 0: any batch
         for end, shape in (("rows", laid), ("signal", after))
     ]
     reshape = make_node(graph, "Reshape", [source, shapes[0]], name=f"{name}_laid", shape=laid, like=source)

@@ -142,7 +142,7 @@ def _made(node: ir.Node, source: ir.Value, turned: tuple[int, ...] | None, graph
             make_node(graph, "Transpose", [source], perm, name=f"{name}_turned", shape=turned, like=source)
         )
         source = new[-1].outputs[0]
-    shape = add_constant(graph, f"{name}_shape", np.array(after, "int64"))
+    shape = add_constant(graph, f"{name}_shape", np.array([0, *after[1:]], "int64"))  # 0: any batch
     new.append(make_node(graph, "Reshape", [source, shape], name=name, shape=after, like=node.outputs[0]))
     return new
 

@@ -209,7 +209,7 @@ class _Norm:
         return self.new[-1].outputs[0]
 
     def _viewed(self, value: ir.Value | None, size: tuple[int, ...]) -> ir.Value:
-        return self._add("Reshape", [value, self._size(size)], size)
+        return self._add("Reshape", [value, self._size((0, *size[1:]))], size)  # 0: any batch
 
     def _size(self, size: tuple[int, ...]) -> ir.Value:
         return add_constant(self.graph, f"{self.name}_size{len(self.new)}", np.array(size))
