@@ -53,13 +53,18 @@ class TriedDraft:
         return float("inf") if self.verification is None else self.verification.relative_difference
 
 
+def weights_file(output: Path) -> Path:
+    """Return the file beside an ONNX that its weights are written to, where the input keeps its own so."""
+    return output.parent / f"{output.name}.data"
+
+
 def attempt(
     network: OnnxFile, context: RewriteContext, rewrites: Sequence[Rewrite], draft: Path, inputs: Path | None
 ) -> TriedDraft:
     """Rewrite a network, save it as `draft` and run it beside the original."""
     proposals = tuple(rewrite_until_done(context, rewrites))
     restore_declarations(network.graph, network.declared)
-    ir.save(network.model, draft, external_data=f"{draft.name}.data" if network.external_bytes else None)
+    ir.save(network.model, draft, external_data=weights_file(draft).name if network.external_bytes else None)
     try:
         found = verify(network.path, draft, inputs)
     except CannotRunError as error:

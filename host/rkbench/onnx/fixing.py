@@ -9,10 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import onnx_ir as ir
+
 from rkbench.errors import ModelError, UsageError
 from rkbench.language.said import Said, say
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.attempts import Dropped, TriedDraft, attempt, sound_attempt
+from rkbench.onnx.attempts import Dropped, TriedDraft, attempt, sound_attempt, weights_file
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes
@@ -111,6 +113,7 @@ def fix(
     known = check_target(target, dtype)
     _check_output(path, output, force=force)
     network = open_onnx(path, input_shapes)
+    _check_weights(network, output, force=force)
     before = predict(network, target, known, toolkit_version)
     if targets.kept_group_alignment(target, known, toolkit_version) is None:
         raise UsageError(
@@ -183,6 +186,22 @@ def _check_output(path: Path, output: Path, *, force: bool) -> None:
         raise UsageError(f"{output.parent} is no folder", hint="make it, or name another file with -o")
 
 
+def _check_weights(network: OnnxFile, output: Path, *, force: bool) -> None:
+    """Raise UsageError where weights would be written over the input's own, as a renamed ONNX has them."""
+    made = weights_file(output)
+    if not network.external_bytes or not made.exists():
+        return
+    tensors = [value.const_value for value in network.graph.initializers.values()]
+    read = {Path(tensor.path) for tensor in tensors if isinstance(tensor, ir.ExternalTensor)}
+    if any(own.exists() and made.samefile(own) for own in read):
+        raise UsageError(
+            f"{made} holds the weights of {network.path}; it is never overwritten",
+            hint="name another file with -o",
+        )
+    if not force:
+        raise UsageError(f"{made} exists", hint="--force overwrites it")
+
+
 def _skipped(network: OnnxFile, context: RewriteContext) -> list[Skipped]:
     """Return the convolutions that become dense and that no rewrite may touch, with the reason."""
     found = []
@@ -247,8 +266,7 @@ def _written_soundly(
 
         first = attempt(network, context, rewrites, draft, inputs)
         made, dropped = sound_attempt(first, again, rewrites)
-        if network.external_bytes:
-            external = f"{output.name}.data"
-            (Path(folder) / external).replace(output.parent / external)
+        if weights_file(draft).is_file():
+            weights_file(draft).replace(weights_file(output))
         draft.replace(output)
     return made, dropped

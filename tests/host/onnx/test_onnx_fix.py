@@ -128,6 +128,26 @@ def test_external_weights_stay_external(tmp_path: Path) -> None:
     assert verify(tmp_path / "whole.onnx", tmp_path / "out" / "fixed.onnx").is_equal
 
 
+def test_a_renamed_input_keeps_its_weights(tmp_path: Path) -> None:
+    """m.onnx with m.onnx.data, renamed old.onnx: a new m.onnx would have taken the old one's weights."""
+    model = onnx.load(grouped(256, 4).save(tmp_path / "whole.onnx"))
+    onnx.save(model, tmp_path / "old.onnx", save_as_external_data=True, location="m.onnx.data")
+    weights = (tmp_path / "m.onnx.data").read_bytes()
+    with pytest.raises(UsageError, match=r"m\.onnx\.data holds the weights of .*old\.onnx") as caught:
+        fix(tmp_path / "old.onnx", "rk3588", "fp16", tmp_path / "m.onnx", force=True)
+    assert caught.value.hint == "name another file with -o"
+    assert (tmp_path / "m.onnx.data").read_bytes() == weights
+
+
+def test_weights_of_another_file_are_overwritten_by_force_alone(tmp_path: Path) -> None:
+    model = onnx.load(grouped(256, 4).save(tmp_path / "whole.onnx"))
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="w.bin")
+    (tmp_path / "out.onnx.data").write_bytes(b"of another")
+    with pytest.raises(UsageError, match=r"out\.onnx\.data exists"):
+        fix(tmp_path / "model.onnx", "rk3588", "fp16", tmp_path / "out.onnx")
+    assert fix(tmp_path / "model.onnx", "rk3588", "fp16", tmp_path / "out.onnx", force=True).changes
+
+
 def test_what_is_written_is_sound_and_its_shapes_can_be_followed(tmp_path: Path) -> None:
     """A constant that is one number once had another shape in its declaration: nothing behind it had one."""
     network = Network(1, 16, 56, 56).conv(16, 64, (1, 1))
