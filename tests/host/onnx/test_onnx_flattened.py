@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx_networks import Network
 from rkbench.onnx import fix, predict_size
@@ -141,3 +142,29 @@ def test_a_weight_that_others_read_too_keeps_its_order_there(tmp_path: Path) -> 
     network.add("Gemm", "matrix", "shift", transB=1).add("Add", plain)
     report = fix(network.save(tmp_path / "x.onnx"), "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert [change.rewrite for change in report.changes] == ["flattened_order"]
+
+
+def test_a_vector_that_becomes_a_map_again_before_the_product_keeps_its_order(tmp_path: Path) -> None:
+    network = flattened(0, 2, 3, 1)
+    network.add("Reshape", network.constant("halves", np.array([1, 2, 240])))
+    network.add("MatMul", network.weights("w", 240, 24))
+    report = fix(network.save(tmp_path / "x.onnx"), "rk3588", "fp16", tmp_path / "y.onnx")
+    assert report.changes == ()
+
+
+def test_a_transpose_that_names_no_order_turns_all_axes(tmp_path: Path) -> None:
+    network = Network(1, 15, 16)
+    network.add("MatMul", network.weights("w", 16, 32)).add("Transpose")
+    network.add("Reshape", network.constant("flat", np.array([1, VALUES])))
+    assert ordered(product(network), tmp_path) == []
+    assert fix(tmp_path / "x.onnx", "rk3588", "fp16", tmp_path / "y.onnx").changes == ()
+
+
+def test_a_weight_that_the_network_hands_out_stays_as_it_is(tmp_path: Path) -> None:
+    model = onnx.load(product(flattened(0, 2, 3, 1)).save(tmp_path / "x.onnx"))
+    matrix = onnx.helper.make_tensor_value_info("matrix", onnx.TensorProto.FLOAT, [24, VALUES])
+    model.graph.output.append(matrix)
+    onnx.save(model, tmp_path / "x.onnx")
+    report = fix(tmp_path / "x.onnx", "rk3588", "fp16", tmp_path / "y.onnx")
+    assert [change.rewrite for change in report.changes] == ["flattened_order"]
+    assert report.dropped == ()

@@ -55,7 +55,9 @@ def ordered_axes(node: ir.Node) -> tuple[ir.Value | None, tuple[int, ...]]:
     source = node.inputs[0]
     transpose, perm = source.producer() if source is not None else None, tuple[int, ...]()
     if transpose is not None and transpose.op_type == "Transpose" and len(users(source)) == 1:
-        perm, source = tuple(transpose.attributes.get_ints("perm", ())), transpose.inputs[0]
+        source = transpose.inputs[0]
+        backwards = range(len(static_shape(source) or ()))[::-1]
+        perm = tuple(transpose.attributes.get_ints("perm", backwards))
     shape = static_shape(source)
     if source is None or shape is None or len(shape) not in (3, 4) or shape[0] != 1:
         return None, ()

@@ -31,6 +31,8 @@ from rkbench.onnx.values import static_shape
 NAME = "flattened_order"
 SAME_FOR_ALL = frozenset({"Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu"})
 """What does the same to every value of a vector."""
+OF_EACH_VALUE = frozenset({"Add", "Mul", "Sub", "Div", "PRelu", "BatchNormalization"})
+"""What takes a number of its own for each."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ def _beside(node: ir.Node, value: ir.Value) -> list[Reordered] | None:
     """Return the constants of a node that are one number a value; None for a node that is not known."""
     shape = static_shape(value)
     if node.op_type in ("Reshape", "Flatten"):
-        return []
-    if shape is None or node.op_type not in ("Add", "Mul", "Sub", "Div", "PRelu", "BatchNormalization"):
+        after = static_shape(node.outputs[0]) or (0,)
+        return [] if max(after) == prod(after) else None  # a map again has no axis that is the vector
+    if shape is None or len(node.outputs) > 1 or node.op_type not in OF_EACH_VALUE:
         return None
     others = [(index, other) for index, other in enumerate(node.inputs) if other is not value]
     found = [_along(node, index, other, shape) for index, other in others]

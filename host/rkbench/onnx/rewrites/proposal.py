@@ -110,7 +110,8 @@ def replace_constant(node: ir.Node, index: int, array: np.ndarray, graph: ir.Gra
     """
     old = node.inputs[index]
     assert old is not None
-    if old.is_initializer() and len(old.uses()) == 1 and not old.is_graph_input():
+    is_own = old.is_initializer() and len(old.uses()) == 1
+    if is_own and not old.is_graph_input() and not old.is_graph_output():
         old.const_value, old.shape = (
             ir.tensor(np.asarray(array, order="C"), name=old.name),
             ir.Shape(array.shape),
