@@ -60,3 +60,13 @@ def test_a_global_average_is_taken_by_pools_where_that_was_smaller(
         assert report.verification.relative_difference < 1e-5
         nodes = onnx.load(tmp_path / "y.onnx").graph.node
         assert [node.op_type for node in nodes].count("AveragePool") == pools
+
+
+@pytest.mark.parametrize("pads", [[1, 1, 0, 0], [0, 0, 1, 1]])
+def test_a_window_that_reads_padding_averages_no_whole_map(pads: list[int], tmp_path: Path) -> None:
+    network = Network(1, 16, 14, 14).conv(16, 64, (1, 1))
+    network.add("AveragePool", kernel_shape=[14, 14], strides=[14, 14], pads=pads)
+    path = network.conv(64, 10, (1, 1)).save(tmp_path / "x.onnx")
+    averages = chosen([SINGLE, "two_means"])
+    report = fix(path, "rk3588", "fp16", tmp_path / "y.onnx", rewrites=averages, judges_whole=False)
+    assert report.changes == ()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
+from rkbench.onnx.convolution import averages_whole_map
 from rkbench.onnx.rewrites.surgery import make_node
 from rkbench.onnx.shapes import axes_of
 from rkbench.onnx.values import static_shape
@@ -57,14 +58,14 @@ def _divisor(side: int) -> int:
 
 def is_global(node: ir.Node) -> bool:
     """Return whether a node averages a whole map: so does a ReduceMean over both sides, and an AveragePool
-    whose one window is the map."""
+    whose one window is the map, without padding."""
     shape = static_shape(node.inputs[0]) if node.op_type in ("AveragePool", "ReduceMean") else None
     if shape is None or len(shape) != 4:
         return node.op_type == "GlobalAveragePool"
     if node.op_type == "ReduceMean":
         return sorted(axis % 4 for axis in axes_of(node)) == [HEIGHT, WIDTH]
-    window, made = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.outputs[0])
-    return window == shape[2:] and made is not None and made[2:] == (1, 1)
+    made = static_shape(node.outputs[0])
+    return averages_whole_map(node) and made is not None and made[2:] == (1, 1)
 
 
 def is_of_a_norm(node: ir.Node) -> bool:
