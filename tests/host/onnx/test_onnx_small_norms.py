@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx_networks import Network
 from rkbench.onnx import fix
@@ -88,3 +89,25 @@ def test_a_norm_over_groups_averages_the_averages_of_its_channels(
         f"normalization of {channels} channels in {groups} groups -> averages and a quotient"
     ]
     assert report.verification is None or report.verification.relative_difference < 1e-5
+
+
+def test_rows_of_two_halves_of_a_map_are_no_groups_of_it(tmp_path: Path) -> None:
+    network = Network(1, 16, 28, 28).conv(16, 64, (1, 1))
+    network.add("Reshape", network.constant("rows", np.array([2, 8, -1])))
+    ones, zeros = (network.constant(f"all{number}", np.full(8, number, "float32")) for number in (1, 0))
+    network.add("InstanceNormalization", ones, zeros)
+    network.add("Reshape", network.constant("map", np.array([1, 64, 28, 28]))).conv(64, 8, (1, 1))
+    path = network.save(tmp_path / "x.onnx")
+    report = fix(path, "rk3588", "fp16", tmp_path / "y.onnx", rewrites=chosen([POOLED]), judges_whole=False)
+    assert report.changes == ()
+
+
+def test_short_constants_in_another_file_are_read_and_written(tmp_path: Path) -> None:
+    network = Network(1, 8, 56, 56).conv(8, 8, (1, 1))
+    network.add("InstanceNormalization", network.weights("scale", 8), network.weights("bias", 8))
+    network.add("Conv", network.weights("w", 8, 8, 1, 1), "scale")
+    model = onnx.load(network.save(tmp_path / "plain.onnx"))
+    path = tmp_path / "x.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="x.data", size_threshold=0)
+    report = fix(path, "rk3588", "fp16", tmp_path / "y.onnx", rewrites=chosen([POOLED]), judges_whole=False)
+    assert [change.rewrite for change in report.changes] == [POOLED]

@@ -77,6 +77,7 @@ LEAST_OF_A_ROW, LEAST_RATIO = 1_024, 16
 SHORT_ROW, SHORT_RATIO = 64, 8
 """The same of rows, and of maps that no pools tile. In int8 on several cores up to so many pixels too, and
 from so many for each channel on."""
+EXPAND_OPSET = 8
 MANY_GROUPS, LARGE_MAP = 8, 1_024
 """Groups, or else pixels, from which on norms over groups of channels pay on one core."""
 
@@ -115,8 +116,8 @@ def _is_cut_apart(node: ir.Node, shape: tuple[int, ...], context: RewriteContext
 
 
 def _grouped_map(node: ir.Node) -> tuple[int, ...] | None:
-    """Return the shape of the map whose groups of channels a norm of rows norms, without scale or offset,
-    and that is a map again behind it; None for other norms."""
+    """Return the shape of the map whose groups of channels a norm norms as rows, one of each, without scale
+    or offset, and that is a map again behind it; None for other norms."""
     before, behind = node.inputs[0].producer() if node.inputs[0] else None, sole_user(node.outputs[0])
     if before is None or behind is None or {before.op_type, behind.op_type} != {"Reshape"}:
         return None
@@ -126,12 +127,12 @@ def _grouped_map(node: ir.Node) -> tuple[int, ...] | None:
         return None
     scale, offset = (constant_array(value) for value in node.inputs[1:3])
     plain = scale is not None and offset is not None and bool((scale == 1).all()) and not offset.any()
-    return shape if plain and shape[0] == 1 and shape[1] % rows[1] == 0 else None
+    return shape if plain and shape[0] == rows[0] == 1 and shape[1] % rows[1] == 0 else None
 
 
 def _pays_in_groups(shape: tuple[int, ...], groups: int, context: RewriteContext) -> bool:
-    pixels = prod(shape[2:])
-    if not _is_pooled(shape) or groups == shape[1] or shape[1] // groups * pixels % _block(context):
+    pixels, fits = prod(shape[2:]), _is_pooled(shape) and context.opset >= EXPAND_OPSET
+    if not fits or groups == shape[1] or shape[1] // groups * pixels % _block(context):
         return False
     return context.cores > 1 or groups >= MANY_GROUPS or pixels >= LARGE_MAP
 

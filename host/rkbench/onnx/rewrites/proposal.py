@@ -100,7 +100,14 @@ def constant_array(value: ir.Value | None) -> np.ndarray | None:
     tensor = ir.convenience.get_const_tensor(value) if value is not None else None
     if isinstance(tensor, ir.ExternalTensor) and not Path(tensor.path).is_file():
         return None
+    if isinstance(tensor, ir.ExternalTensor) and tensor.nbytes < COPIED_BYTES:
+        return np.array(tensor.numpy())
     return None if tensor is None else tensor.numpy()
+
+
+COPIED_BYTES = 4096
+"""Of data in another file. What is short `ir.save` puts into the ONNX itself and closes that file, which it
+cannot while an array shows a part of it."""
 
 
 def replace_constant(node: ir.Node, index: int, array: np.ndarray, graph: ir.Graph) -> None:
