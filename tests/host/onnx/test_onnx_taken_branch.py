@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper
 from onnx_networks import Network
 from rkbench.onnx import fix, predict_size
@@ -51,3 +52,28 @@ def test_what_an_if_hands_on_is_predicted_as_a_stored_map(tmp_path: Path) -> Non
     (node,) = (node for node in prediction.nodes if node.name == "sum")
     assert node.weight_bytes == 32 * 28 * 28 * 2
     assert [str(note).split(",")[0] for note in prediction.notes] == ["the converter computes asked once"]
+
+
+def body(name: str, source: str, *, stored: bool = False) -> onnx.GraphProto:
+    """Return a branch whose output is called `out`, stored or computed."""
+    made = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 8, 1, 1] if stored else None)
+    if stored:
+        weights = helper.make_tensor("out", TensorProto.FLOAT, [1, 8, 1, 1], [0.5] * 8)
+        return helper.make_graph([], name, [], [made], [weights])
+    return helper.make_graph([helper.make_node("Neg", [source], ["out"])], name, [], [made])
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_branch_gets_names_that_the_branches_of_others_have_not(tmp_path: Path, *, stored: bool) -> None:
+    network = Network(1, 16, 8, 8).conv(16, 8, (1, 1))
+    network.extra_inputs.append(helper.make_tensor_value_info("asked", TensorProto.BOOL, ()))
+    source = network.value
+    network.add("Shape").add("Gather", network.constant("second", np.array(1)))
+    network.add("Equal", network.constant("eight", np.array(8)))
+    network.add("If", then_branch=body("a", source, stored=stored), else_branch=body("b", source))
+    network.add("Add", source)
+    source, network.value = network.value, "asked"
+    network.add("If", then_branch=body("c", source), else_branch=body("d", source))
+    report = fix(network.save(tmp_path / "x.onnx"), "rk3588", "fp16", tmp_path / "y.onnx")
+    assert [change.rewrite for change in report.changes] == ["taken_branch"]
+    assert report.dropped == ()

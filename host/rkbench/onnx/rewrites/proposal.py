@@ -142,9 +142,14 @@ def new_constant(name: str, array: np.ndarray) -> ir.Value:
 
 
 def free_name(graph: ir.Graph, wanted: str) -> str:
-    """Return `wanted`, with a number behind it if a value or node of the graph is called so."""
-    taken = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
-    taken |= {value.name for value in graph.inputs} | {node.name for node in graph}
+    """Return `wanted`, with a number behind it if a value or node of the graph is called so.
+
+    Nor is one in the body of an If or a Loop: it sees the names around it, and may not have one of them.
+    """
+    taken = set[str | None]()
+    for each in (graph, *graph.subgraphs()):
+        taken |= {value.name for node in each for value in node.outputs} | set(each.initializers)
+        taken |= {value.name for value in each.inputs} | {node.name for node in each}
     name, number = wanted, 1
     while name in taken:
         number += 1

@@ -28,12 +28,14 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
 
 
 def _apply(node: ir.Node, branch: ir.Graph, graph: ir.Graph) -> None:
+    outputs = list(branch.outputs)
+    branch.outputs.clear()
+    for other in ("then_branch", "else_branch"):  # whose names are free now
+        node.attributes.pop(other)
     for name, value in list(branch.initializers.items()):
         branch.initializers.pop(name)
         value.name = free_name(graph, name)
         graph.register_initializer(value)
-    outputs = list(branch.outputs)
-    branch.outputs.clear()
     for inner in list(branch):
         branch.remove(inner)
         inner.name = free_name(graph, inner.name or f"{node.name or 'if'}_{inner.op_type}")
