@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from rkbench.language.said import NOTHING, Said, say
+from rkbench.language.said import say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
@@ -21,10 +21,10 @@ from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.reduced import picked_channels, reduction
 from rkbench.onnx.fusion.spread import spread_of
 from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
+from rkbench.onnx.node_convolution import projected, shared
 from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
 from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.prediction import (
-    DILATED,
     FAR_TAPS,
     FOLDED,
     LAID_FLAT,
@@ -35,11 +35,9 @@ from rkbench.onnx.prediction import (
     RESIZE,
     SHUFFLE,
     TILED,
-    UNMEASURED,
 )
 from rkbench.onnx.shapes import is_channel_shuffle, moved_positions, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
-from rkbench.rknn import targets
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
 
 # Layers that the compiler fuses into a neighbour or that only rename bytes: no commands of their own.
@@ -58,7 +56,7 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     weight = node.inputs[1]
     if geometry is None or weight not in context.constants:
         return _other(node, context, dtype)
-    share = _projected(geometry, context, dtype)
+    share = projected(geometry, context, dtype)
     stored = static_shape(weight) or ()
     if len(stored) == len(geometry.kernel) + 3:
         needed = min(share.needed, math.prod(stored) * ELEMENT_BYTES[dtype])
@@ -75,65 +73,7 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
         )
         becomes = FOLDED if share.becomes == conv.ORDINARY else share.becomes
         share = Share(becomes, share.weights, 0, share.commands, share.note or note)
-    if context.owners[weight] is not node:
-        return Share(share.becomes, 0, 0, share.commands)
-    return share
-
-
-def _projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
-    version, target = context.toolkit_version, context.target
-    becomes = conv.fate(geometry, target, dtype, version)
-    needed = conv.needed_bytes(geometry, dtype)
-    weights = conv.constant_bytes(geometry, target, dtype, version)
-    note = _grouping_note(geometry, becomes, context, dtype)
-    size = commands.convolution_bytes(geometry, target, dtype, version)
-    if commands.is_widely_dilated(geometry) and (
-        targets.TARGETS[target].npu_cores > 1 or geometry.groups == 1
-    ):
-        kernel = say(
-            "dilation {dilations} makes a kernel {dilated_extent} pixels wide",
-            dilations=max(geometry.dilations),
-            dilated_extent=geometry.dilated_extent,
-        )
-        return Share(
-            DILATED, weights, needed, None, say("{kernel}: 0.1 to 8 MB of commands were seen", kernel=kernel)
-        )
-    if becomes == conv.KEPT and targets.kept_group_alignment(target, dtype, version) is None:
-        note = say(
-            "nobody has measured whether {target} keeps {groups} groups; counted as kept",
-            target=target,
-            groups=geometry.groups,
-        )
-        return Share(UNMEASURED, weights, needed, size, note)
-    return Share(becomes, weights, needed, size, note)
-
-
-def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> Said:
-    cpg = geometry.channels_per_group
-    alignment = targets.kept_group_alignment(context.target, dtype, context.toolkit_version)
-    if becomes == conv.DENSE:
-        rule = say(
-            "{target} {dtype} keeps multiples of {alignment}",
-            target=context.target,
-            dtype=dtype,
-            alignment=alignment,
-        )
-        return say(
-            "{cpg} channels per group: {rule}, all else is stored as a dense block with zeros",
-            cpg=cpg,
-            rule=rule,
-        )
-    if becomes == conv.MULTIPLIER:
-        factor = geometry.output_channels // geometry.input_channels
-        return say(
-            "depthwise with {factor} outputs a channel is stored as a dense block with zeros", factor=factor
-        )
-    if becomes == conv.KEPT and geometry.groups >= 32:
-        return say(
-            "{groups} groups are split into as many convolutions, each with commands of its own",
-            groups=geometry.groups,
-        )
-    return NOTHING
+    return share if context.owners[weight] is node else shared(geometry, share, context, dtype)
 
 
 def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -144,8 +84,9 @@ def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
         return _other(node, context, dtype)
     rows, columns = shape[::-1] if node.attributes.get_int("transB", 0) else shape
     has_bias = len(node.inputs) > 2 or any(user.op_type == "Add" for user in node.outputs[0].consumers())
-    share = _projected(Convolution(columns, rows, has_bias=has_bias), context, dtype)
-    return share if context.owners[weight] is node else Share(share.becomes, 0, 0, share.commands)
+    geometry = Convolution(columns, rows, has_bias=has_bias)
+    share = projected(geometry, context, dtype)
+    return share if context.owners[weight] is node else shared(geometry, share, context, dtype)
 
 
 def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -213,7 +154,7 @@ def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     shape = static_shape(node.outputs[0])
     if shape is None or not is_channel_shuffle(node):
         return _ordered(node, context, dtype)
-    share = _projected(Convolution(shape[1], shape[1], has_bias=False), context, dtype)
+    share = projected(Convolution(shape[1], shape[1], has_bias=False), context, dtype)
     note = say(
         "reshape-transpose-reshape over {shape} channels is stored as a dense 1x1 convolution", shape=shape[1]
     )

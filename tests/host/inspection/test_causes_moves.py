@@ -173,6 +173,19 @@ def test_the_same_constant_twice_is_one_too_many(kind: str) -> None:
         assert found(diagnose(spec), "repeated_constants") is None
 
 
+def test_weights_that_the_compiler_cut_again_are_not_merged_but_cut_in_the_onnx() -> None:
+    same = bytes(range(256)) * 32
+    kernels = [TensorSpec(f"w_{i}", kind="weight", shape=(64, 64, 1, 1), data=same) for i in range(2)]
+    maps = [TensorSpec(name) for name in "yz"]
+    tensors = (TensorSpec("x", kind="input"), *kernels, *maps)
+    nodes = tuple(NodeSpec(f"Conv:c_{i}_tile0", "Conv", 2, (0, 1 + i), (3 + i,)) for i in range(2))
+    cause = found(diagnose(FileSpec((GraphSpec(tensors, nodes, (0,), (3, 4)),))), "repeated_constants")
+    assert cause is not None
+    assert cause.bytes == len(same)
+    assert [fix.rewrites for fix in cause.fix] == [()]
+    assert cause.fix[0].action.startswith("cut the convolution in the ONNX")
+
+
 def test_weights_that_realign_channels_are_no_generated_map() -> None:
     apart = b"".join(
         ONE if column == row + 8 * (row > 11) else ZERO for row in range(64) for column in range(72)

@@ -28,6 +28,14 @@ _SHARE = Fix(
     ),
     rewrites=("shared_weights",),
 )
+_CUT = Fix(
+    "network",
+    say(
+        "cut the convolution in the ONNX: a Slice of the channels, a convolution and an Add for each part, "
+        "whose weights are at most 3,072 bytes an output channel (6,144 on the rk3566 and rk3568) and one "
+        "initializer for all layers (exact; 961 -> 368 kB on a sample for rk3588)"
+    ),
+)
 _INVENTED = Fix("nothing", say("the compiler makes one for each layer that needs it"))
 Held = tuple[Site, Tensor]
 
@@ -44,7 +52,6 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
     if not claims:
         return None
-    is_made = all(_is_made(facts, tensor) for _, tensor in again)
     first, second = max(groups, key=lambda group: group[0][1].buffer_bytes * (len(group) - 1))[:2]
     return Finding(
         code="repeated_constants",
@@ -60,8 +67,8 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "The compiler keeps a constant for each that a layer reads, not for each content: weights that "
-            "layers share and an exporter writes twice, maps that the ONNX computes for every layer, and "
-            "what it makes itself."
+            "layers share and an exporter writes twice, or that it cuts along their inputs for each such "
+            "layer, maps that the ONNX computes for every layer, and what it makes itself."
         ),
         layers=tuple(dict.fromkeys(site.base for site, _ in again)),
         claims=claims,
@@ -74,8 +81,17 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for group in groups[:4]
         ),
-        fixes=(_INVENTED,) if is_made else (_SHARE,),
+        fixes=_fixes(facts, again),
     )
+
+
+def _fixes(facts: ModelFacts, again: list[Held]) -> tuple[Fix, ...]:
+    """Return what to change: what the compiler cuts is one initializer in the ONNX already, or may be."""
+    made = [held for held in again if _is_made(facts, held[1])]
+    cut = [held for held in again if held not in made and "_tile" in held[0].base]
+    if len(made) == len(again):
+        return (_INVENTED,)
+    return (_CUT,) * bool(cut) + (_SHARE,) * (len(made) + len(cut) < len(again))
 
 
 def _is_made(facts: ModelFacts, tensor: Tensor) -> bool:

@@ -1,0 +1,94 @@
+"""What a convolution takes of a file, and what one takes whose weights another one stores."""
+
+from __future__ import annotations
+
+from rkbench.language.said import NOTHING, Said, say
+from rkbench.onnx import commands
+from rkbench.onnx import convolution as conv
+from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.tasks import input_parts
+from rkbench.onnx.node_share import Context, Share
+from rkbench.onnx.prediction import CUT_AGAIN, DILATED, UNMEASURED
+from rkbench.rknn import targets
+from rkbench.rknn.targets import Dtype
+
+
+def projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
+    """Return the share of a convolution that stores its weights."""
+    version, target = context.toolkit_version, context.target
+    becomes = conv.fate(geometry, target, dtype, version)
+    needed = conv.needed_bytes(geometry, dtype)
+    weights = conv.constant_bytes(geometry, target, dtype, version)
+    note = _grouping_note(geometry, becomes, context, dtype)
+    size = commands.convolution_bytes(geometry, target, dtype, version)
+    if commands.is_widely_dilated(geometry) and (
+        targets.TARGETS[target].npu_cores > 1 or geometry.groups == 1
+    ):
+        kernel = say(
+            "dilation {dilations} makes a kernel {dilated_extent} pixels wide",
+            dilations=max(geometry.dilations),
+            dilated_extent=geometry.dilated_extent,
+        )
+        return Share(
+            DILATED, weights, needed, None, say("{kernel}: 0.1 to 8 MB of commands were seen", kernel=kernel)
+        )
+    if becomes == conv.KEPT and targets.kept_group_alignment(target, dtype, version) is None:
+        note = say(
+            "nobody has measured whether {target} keeps {groups} groups; counted as kept",
+            target=target,
+            groups=geometry.groups,
+        )
+        return Share(UNMEASURED, weights, needed, size, note)
+    return Share(becomes, weights, needed, size, note)
+
+
+def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> Said:
+    cpg = geometry.channels_per_group
+    alignment = targets.kept_group_alignment(context.target, dtype, context.toolkit_version)
+    if becomes == conv.DENSE:
+        rule = say(
+            "{target} {dtype} keeps multiples of {alignment}",
+            target=context.target,
+            dtype=dtype,
+            alignment=alignment,
+        )
+        return say(
+            "{cpg} channels per group: {rule}, all else is stored as a dense block with zeros",
+            cpg=cpg,
+            rule=rule,
+        )
+    if becomes == conv.MULTIPLIER:
+        factor = geometry.output_channels // geometry.input_channels
+        return say(
+            "depthwise with {factor} outputs a channel is stored as a dense block with zeros", factor=factor
+        )
+    if becomes == conv.KEPT and geometry.groups >= 32:
+        return say(
+            "{groups} groups are split into as many convolutions, each with commands of its own",
+            groups=geometry.groups,
+        )
+    return NOTHING
+
+
+def shared(geometry: Convolution, share: Share, context: Context, dtype: Dtype) -> Share:
+    """Return the share of a convolution whose weights an earlier one stores: the bias is its own, whatever
+    the ONNX shares.
+
+    Weights that are cut along their inputs are cut, and stored, for each (RetinaNet's heads; small graphs).
+    """
+    layout, target = targets.weight_layout(context.target, dtype), context.target
+    if layout is None:
+        return Share(share.becomes, 0, 0, share.commands)
+    becomes = conv.fate(geometry, target, dtype, context.toolkit_version)
+    parts = input_parts(geometry, becomes, targets.TARGETS[target].npu_cores, dtype)
+    if parts > 1:
+        note = say(
+            "its weights are another layer's too, but cut into {parts} along the inputs: stored again for "
+            "each",
+            parts=parts,
+        )
+        return Share(CUT_AGAIN, share.weights, 0, share.commands, note)
+    has_bias = geometry.has_bias or dtype == "int8"
+    outputs, depthwise = geometry.output_channels, becomes == conv.DEPTHWISE
+    bias = has_bias * targets.bias_bytes(outputs, layout, depthwise=depthwise)
+    return Share(share.becomes, bias, 0, share.commands)
