@@ -19,13 +19,12 @@ from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map
 from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.reduced import picked_channels, reduction
-from rkbench.onnx.fusion.spread import spread_of
 from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
 from rkbench.onnx.node_convolution import projected, shared
 from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
 from rkbench.onnx.node_share import Context, Share
+from rkbench.onnx.node_taps import taken_apart
 from rkbench.onnx.prediction import (
-    FAR_TAPS,
     FOLDED,
     LAID_FLAT,
     ORDERED,
@@ -61,10 +60,7 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if len(stored) == len(geometry.kernel) + 3:
         needed = min(share.needed, math.prod(stored) * ELEMENT_BYTES[dtype])
         share = Share(LAID_FLAT, share.weights, needed, share.commands, conv.note_of_depth(stored))
-    far = spread_of(node)
-    if far is not None:
-        note = say("each of its {columns:,} columns is fetched by a task of its own", columns=far.columns)
-        share = Share(FAR_TAPS, share.weights, share.needed, share.commands, note)
+    share = taken_apart(share, node, geometry)
     if len(geometry.kernel) > 2:  # taken apart along the third axis, in ways that nobody has measured
         share = Share(share.becomes, share.weights, share.needed, None, share.note)
     if is_generated(weight):

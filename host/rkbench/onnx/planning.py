@@ -14,12 +14,12 @@ from rkbench.onnx.fusion.effort import (
     FILE_TENSORS,
     HEADER_BYTES,
     TABLE_BYTES,
-    TENSOR_BYTES,
     efforts,
 )
 from rkbench.onnx.fusion.layer import Kind
 from rkbench.onnx.fusion.one_core import STAGE_BYTES
 from rkbench.onnx.fusion.outputs import output_effort, output_table_bytes
+from rkbench.onnx.fusion.taken import TENSOR_BYTES
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype

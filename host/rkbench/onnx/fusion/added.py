@@ -17,7 +17,7 @@ from rkbench.onnx.fusion.over_channels import order_tables
 from rkbench.onnx.fusion.reduced import SUM_TABLE_BYTES
 from rkbench.onnx.fusion.rolled import rolled_positions
 from rkbench.onnx.fusion.spread import spread_of
-from rkbench.onnx.fusion.unrolled import pieces_of
+from rkbench.onnx.fusion.unrolled import Pieces, chain_of, pieces_of
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -101,10 +101,12 @@ def _spread(layer: FusedLayer, own: Convolution, target: str, dtype: Dtype) -> i
 
 def _pieces(convolution: Convolution, target: str, dtype: Dtype) -> int:
     """Return the kernels that thin out the pieces of a long one, and the bias that int8 gives each."""
-    pieces = pieces_of(convolution)
+    pieces, chain = pieces_of(convolution), chain_of(convolution)
+    channels = convolution.output_channels
+    if chain is not None:
+        pieces = Pieces(chain.count, chain.piece, 0)
     if pieces is None:
         return 0
-    channels = convolution.output_channels
     pick = Convolution(channels, channels, channels, has_bias=False)
     layout = targets.weight_layout(target, dtype)
     bias = targets.bias_bytes(channels, layout) if layout is not None and dtype == "int8" else 0
@@ -157,10 +159,25 @@ def _joined_channels(node: ir.Node) -> tuple[tuple[int, ...] | None, list[int]]:
     shapes = [static_shape(value) or () for value in node.inputs]
     if all(len(shape) == 4 for shape in shapes):
         return static_shape(node.outputs[0]), [shape[1] for shape in shapes]
+    if all(len(shape) == 3 and is_signal(value) for shape, value in zip(shapes, node.inputs, strict=True)):
+        is_joined = node.attributes.get_int("axis", 0) % 3 == 1
+        return static_shape(node.outputs[0]), [shape[1] for shape in shapes if is_joined]
     listed = _list_shape(node)
     if listed is None or any(math.prod(shape) % listed[2] for shape in shapes):
         return None, []
     return listed, [math.prod(shape) // listed[2] for shape in shapes]
+
+
+AS_THEY_ARE = frozenset({"BatchNormalization", "Clip", "Dropout", "Identity", "LeakyRelu", "PRelu", "Relu"})
+"""What leaves the axes of a signal where they are."""
+
+
+def is_signal(value: ir.Value | None) -> bool:
+    """Return whether a map of three axes was made by a convolution over one: its channels come first."""
+    maker = value.producer() if value is not None else None
+    while maker is not None and maker.op_type in AS_THEY_ARE:
+        maker = maker.inputs[0].producer() if maker.inputs and maker.inputs[0] is not None else None
+    return maker is not None and maker.op_type in ("Conv", "ConvTranspose")
 
 
 def _list_shape(node: ir.Node) -> tuple[int, ...] | None:

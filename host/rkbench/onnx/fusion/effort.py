@@ -21,12 +21,16 @@ from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_cor
 from rkbench.onnx.fusion.recurrent import recurrent_tasks
 from rkbench.onnx.fusion.reduced import stays_in_a_row
 from rkbench.onnx.fusion.spread import COLUMN_BYTES, COLUMNS_START_BYTES, PAD_BYTES, FarTaps, spread_of
+from rkbench.onnx.fusion.taken import Effort
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
 from rkbench.onnx.fusion.unrolled import (
     MOVE_BYTES,
+    PADDING_BYTES,
     REPEAT_BYTES,
     REPEAT_START_BYTES,
+    Chain,
     Pieces,
+    chain_of,
     moved_tasks,
     pieces_of,
     repeated_tasks,
@@ -34,7 +38,6 @@ from rkbench.onnx.fusion.unrolled import (
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
-TASK_RECORD_BYTES = 40
 WAIT_BYTES = 256
 CONVOLUTION_BYTES = {1: 1152, 2: 1088, 3: 1088}
 """Commands of one convolution task by number of cores, in the list of one core."""
@@ -50,44 +53,11 @@ SHORT_TABLES = frozenset({"sigmoid", "tanh", "hard sigmoid"})
 """Activations that need no task of their own after the convolution in fp16."""
 TABLE_BYTES = 8832
 """Commands that upload a lookup table."""
-TENSOR_BYTES = 430
-"""Structure of one tensor: its table, its name, its place in the lists of addresses."""
-RELOCATED_RATIO = 0.075
-"""Structure for each byte of commands: the list of addresses in them."""
-COPY_BYTES = 22
-"""What the two addresses of a task that does nothing but copy take beyond that."""
 FILE_TENSORS = 4
 """Of every file: input, output, the buffers of commands and tasks."""
 FILE_BYTES = {1: 2000, 2: 4400, 3: 2000}
 HEADER_BYTES = 1100
 """Header and JSON."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What one layer adds to a file beside its constants."""
-
-    register_bytes: int
-    tasks: int
-    tensors: int
-    copies: int = 0
-    """Tasks that copy a few bytes each."""
-
-    def beside(self, other: Effort) -> Effort:
-        """Return both."""
-        return Effort(
-            self.register_bytes + other.register_bytes,
-            self.tasks + other.tasks,
-            self.tensors + other.tensors,
-            self.copies + other.copies,
-        )
-
-    @property
-    def file_bytes(self) -> int:
-        """Commands, task records and structure."""
-        structure = self.tensors * TENSOR_BYTES + self.register_bytes * RELOCATED_RATIO
-        structure += self.copies * COPY_BYTES
-        return round(self.register_bytes + self.tasks * TASK_RECORD_BYTES + structure)
 
 
 COPIED = Effort(2 * STAGE_BYTES, 2, 2)
@@ -198,9 +168,11 @@ class _Chip:
         return Effort(alone + lists * (shared + WAIT_BYTES), tasks + lists * (tasks + 1), tensors)
 
     def _convolution(self, layer: FusedLayer, geometry: Convolution, *, goes_on: int) -> Effort:
-        pieces, spread = pieces_of(geometry), spread_of(layer.node)
+        pieces, spread, chain = pieces_of(geometry), spread_of(layer.node), chain_of(geometry)
         if pieces is not None:
             return self._pieces(layer, pieces)
+        if chain is not None:
+            return self._chain(layer, chain, goes_on=goes_on)
         if spread is not None and geometry.kernel != spread.convolution.kernel:
             return self._spread(layer, spread)
         becomes = conv.fate(geometry, self.target, self.dtype, self.toolkit_version)
@@ -254,6 +226,20 @@ class _Chip:
             count * (short.tasks + add.tasks + picks * batch * self.cores),
             count * (short.tensors + add.tensors + 2 * picks),
         )
+
+    def _chain(self, layer: FusedLayer, chain: Chain, *, goes_on: int) -> Effort:
+        """A Slice and a short convolution for each piece of a long kernel, which adds the sum so far."""
+        inner, last = (
+            replace(layer, convolution=chain.piece, table=""),
+            replace(layer, convolution=chain.piece),
+        )
+        shared = self._convolution(inner, chain.piece, goes_on=self.cores)
+        found = self._convolution(last, chain.piece, goes_on=goes_on)
+        if chain.is_padded:
+            found = found.beside(Effort(PADDING_BYTES, 3 * self.cores, 2))
+        for _ in range(chain.count - 1):
+            found = found.beside(shared).beside(Effort(STAGE_BYTES, self.cores, 2))
+        return found.beside(Effort(STAGE_BYTES, self.cores, 2))
 
     def _spread(self, layer: FusedLayer, spread: FarTaps) -> Effort:
         """A Pad and a Gather, a task for each column, before a convolution that one core computes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rkbench.onnx.fusion.effort import Effort
+from rkbench.onnx.fusion.taken import Effort
 from rkbench.rknn.targets import Dtype
 
 MOST_PIXELS = 8192

@@ -6,7 +6,7 @@ Read from files of toolkit 2.5.0: Silero VAD, AECMOS, a melspectrogram and Mobil
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -22,6 +22,8 @@ PIECE_TAPS = 16
 """Taps of the convolutions that a long kernel is cut into."""
 LONGEST_KERNEL, LARGEST_STRIDE = 32, 8
 """A signal of one channel is cut for kernels and strides from these on."""
+PADDING_BYTES = 1_472
+"""Commands of the Pad that stands before the pieces."""
 SELECT_FACTOR = 4
 """A stride is reached by steps of four: a short first one, then depthwise ones that pick every fourth."""
 
@@ -57,6 +59,42 @@ def pieces_of(convolution: Convolution) -> Pieces | None:
     )
     selects = math.ceil(math.log(max(stride // step, 1), SELECT_FACTOR))
     return Pieces(math.ceil(kernel / PIECE_TAPS), first, selects)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A convolution with a long kernel of one row or column: short ones, which add the sum so far."""
+
+    count: int
+    piece: Convolution
+    is_padded: bool
+
+
+def chain_of(convolution: Convolution) -> Chain | None:
+    """Return the pieces of a long kernel over whatever channels; None where it is short.
+
+    Read from files of toolkit 2.5.0: CREPE, XCM, InceptionTime, OmniScale, Wav2Letter (17 to 512 taps).
+    """
+    sizes, output = convolution.input_size, convolution.output_size
+    if sizes is None or output is None or convolution.transposed or convolution.groups > 1:
+        return None
+    axis = max(range(len(convolution.kernel)), key=lambda axis: convolution.kernel[axis])
+    taps, stride = convolution.kernel[axis], convolution.strides[axis]
+    if taps <= PIECE_TAPS or convolution.kernel_area > taps or max(convolution.dilations) > 1:
+        return None
+    if pieces_of(convolution) is not None:
+        return None
+
+    def along(values: tuple[int, ...], value: int) -> tuple[int, ...]:
+        return (*values[:axis], value, *values[axis + 1 :])
+
+    piece = replace(
+        convolution,
+        kernel=along(convolution.kernel, PIECE_TAPS),
+        input_size=along(sizes, (output[axis] - 1) * stride + PIECE_TAPS),
+    )
+    is_padded = (output[axis] - 1) * stride + taps > sizes[axis]
+    return Chain(math.ceil(taps / PIECE_TAPS), piece, is_padded)
 
 
 def unfolds(node: ir.Node) -> bool:
