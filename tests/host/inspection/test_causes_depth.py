@@ -31,7 +31,7 @@ def learned(output: int, channel: int, tap: int) -> int:
     return 0x3001 + output * 97 + channel * 13 + tap * 5
 
 
-def model_with(kernel: bytes, sides: tuple[int, int] = (1, 1)) -> bytes:
+def model_with(kernel: bytes, sides: tuple[int, int] = (1, 1), name: str = "moved") -> bytes:
     tensors = (
         TensorSpec("x", kind="input", shape=(1, SIDE, 4, 4)),
         TensorSpec(
@@ -43,7 +43,7 @@ def model_with(kernel: bytes, sides: tuple[int, int] = (1, 1)) -> bytes:
         ),
         TensorSpec("y", kind="output", shape=(1, SIDE, 4, 4)),
     )
-    nodes = (NodeSpec("Conv:moved", "Conv", 2, (0, 1), (2,), (1, 0, 0, 0, 0, 0)),)
+    nodes = (NodeSpec(f"Conv:{name}", "Conv", 2, (0, 1), (2,), (1, 0, 0, 0, 0, 0)),)
     return write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))
 
 
@@ -52,8 +52,8 @@ def rows_of(kernel: bytes) -> DepthRows | None:
         return find_depth_rows(model, [tensor for tensor in model.tensors if tensor.kind == "weight"])
 
 
-def diagnose(kernel: bytes) -> Attribution:
-    with opened(model_with(kernel)) as model:
+def diagnose(kernel: bytes, name: str = "moved") -> Attribution:
+    with opened(model_with(kernel, name=name)) as model:
         return find_causes(model)
 
 
@@ -108,6 +108,64 @@ def test_it_owns_what_is_stored_beyond_the_networks_weights_and_is_no_grouped_co
     assert "most moved (2.05 kB where 7x1x1 needs 14 B)" in found.because
     assert [name for fix in found.fix for name in fix.rewrites] == ["channel_rows"]
     assert cause(attribution, "grouped_conv_dense") is None
+
+
+def diagonal(row: int, column: int) -> int:
+    return 0x3C00 * (row == column)
+
+
+def pairs(row: int, column: int) -> int:
+    return 0x3001 + 97 * row + column if row // 2 == column // 2 else 0
+
+
+def two_positions(row: int, column: int) -> int:
+    """Three taps along two positions: one of them lies beyond the border at each."""
+    tap = column % 2 - row % 2 + 1
+    return 0x3001 + 97 * (row // 2) + 5 * tap if row // 2 == column // 2 else 0
+
+
+@pytest.mark.parametrize(
+    ("weight", "told", "needed"),
+    [
+        (diagonal, "1x1x1 at 1 position along the third axis", 32),
+        (pairs, "2x1x1 at 2 positions along the third axis", 32),
+        (two_positions, "3x1x1 at 2 positions along the third axis", 3 * 16),
+    ],
+)
+def test_what_the_compiler_calls_laid_flat_is_no_grouped_convolution(
+    weight: Callable[[int, int], int], told: str, needed: int
+) -> None:
+    kernel = struct.pack("<1024H", *(weight(*divmod(index, 32)) for index in range(1024)))
+    attribution = diagnose(kernel, "pool_2d_tile0")
+    found = cause(attribution, "kernels_along_channels")
+    assert found is not None
+    assert found.evidence[0].startswith(f"pool_2d: {told}")
+    assert found.sections["weights"] == 2 * (32 * 32 - needed)
+    assert cause(attribution, "grouped_conv_dense") is None
+    assert cause(diagnose(kernel), "kernels_along_channels") is None
+
+
+def test_parts_in_int8_have_fillers_of_their_own() -> None:
+    """A part that is zeros only, beside one whose zeros are stored as 21."""
+    moved = written_out(lambda output, channel, tap: 40 + output * 9 + channel * 3 + tap, 8, 8, 1, 3)
+    first = bytes(21 if value == 0 else value for value in struct.unpack("<1024H", moved))
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, SIDE, 4, 4)),
+        *(
+            TensorSpec(
+                f"w{part}",
+                dtype="INT8",
+                kind="weight",
+                shape=(SIDE, SIDE, 1, 1),
+                native_shape=(1, 1, 1, 1, SIDE, SIDE),
+                data=data,
+            )
+            for part, data in enumerate((first, bytes(1024)))
+        ),
+    )
+    with opened(write_model(FileSpec((GraphSpec(tensors, (), (0,), ()),)))) as model:
+        kernels = [tensor for tensor in model.tensors if tensor.kind == "weight"]
+        assert find_depth_rows(model, kernels) == DepthRows(8, 3, 4 * 4 * 3)
 
 
 def test_a_kernel_that_claims_no_taps_moves_nowhere() -> None:

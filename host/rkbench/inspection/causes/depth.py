@@ -122,10 +122,10 @@ def _claims(ledger: Ledger, laid: _Laid) -> tuple[Claim, ...]:
 
 def _shown(laid: _Laid) -> Said:
     return say(
-        "{layer}: {kernel} at {positions} positions along the third axis, {stored} stored, {needed} needed",
+        "{layer}: {kernel} at {positions} along the third axis, {stored} stored, {needed} needed",
         layer=laid.name,
         kernel=laid.kernel,
-        positions=laid.rows.positions,
+        positions=count(laid.rows.positions, "position"),
         stored=format_bytes(laid.stored_bytes),
         needed=format_bytes(laid.needed_bytes),
     )

@@ -14,7 +14,14 @@ from io import FileIO
 from math import prod
 from typing import TypeAlias
 
-from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES, filler_of, is_packed, read_row
+from rkbench.inspection.causes.kernel_groups import (
+    ELEMENT_BYTES,
+    Groups,
+    filler_of,
+    find_groups,
+    is_packed,
+    read_row,
+)
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 
@@ -22,7 +29,9 @@ SMALLEST_FILLER = 0.25
 """Of the first row: a convolution along three positions or more has so much, a learned kernel has none."""
 FEWEST_VALUES = 3
 """Different values of a row, filler among them: permutations, sums and averages have two."""
-MOST_POSITIONS = 512
+LAID_SUFFIX = "_2d"
+"""The compiler's, of a convolution or an average that had three axes."""
+FEWEST_POSITIONS, MOST_POSITIONS = 3, 512
 _LONGEST_STEP = 2
 Row: TypeAlias = "tuple[array[int], ...]"
 """The elements of an output channel by input channel, at each of a few places of the kernel."""
@@ -40,15 +49,24 @@ class DepthRows:
     """Of the kernel as the network has it."""
 
 
-def find_depth_rows(model: RknnModel, kernels: Sequence[Tensor]) -> DepthRows | None:
-    """Return how a kernel that is stored in parts by input channel moves on; None if it does not."""
+def find_depth_rows(model: RknnModel, kernels: Sequence[Tensor], layer: str = "") -> DepthRows | None:
+    """Return how a kernel that is stored in parts by input channel moves on; None if it does not.
+
+    Where the compiler calls the `layer` laid flat two positions are enough, and groups are those of a
+    depthwise convolution or an average over its depths.
+    """
+    is_laid = layer.partition("_tile")[0].endswith(LAID_SUFFIX)
     if not kernels or any(not is_packed(kernel) for kernel in kernels):
         return None
+    groups = find_groups(model, kernels) if is_laid else None
     with model.file.path.open("rb", buffering=0) as stream:
         rows = _Rows(stream, model, kernels)
-        if not rows.may_move():
-            return None
-        return next(filter(None, (rows.moved_by(count) for count in _divisors(rows.outputs))), None)
+        if groups is not None and groups.outputs == 1:
+            return rows.of_groups(groups)
+        fewest = 2 if is_laid else FEWEST_POSITIONS
+        counts = (count for count in _divisors(rows.outputs) if count >= fewest) if rows.may_move() else ()
+        moved = next(filter(None, map(rows.moved_by, counts)), None)
+        return moved or (rows.of_groups(groups) if groups is not None else None)
 
 
 class _Rows:
@@ -68,10 +86,15 @@ class _Rows:
             and len(set(zip(*row, strict=True))) >= FEWEST_VALUES
         )
 
+    def of_groups(self, groups: Groups) -> DepthRows:
+        """Return the convolution of each channel over its depths: a group's outputs are its positions."""
+        taps = max(sum(self._row(index)[1]) for index in range(groups.outputs))
+        return DepthRows(groups.outputs, taps, groups.count * taps * prod(self._kernels[0].shape[2:]))
+
     def moved_by(self, positions: int) -> DepthRows | None:
         """Return the convolution if the output channels are so many positions each."""
         first = positions // 4
-        if not 2 < positions <= MOST_POSITIONS or not self._is_alike(first):
+        if positions > MOST_POSITIONS or not self._is_alike(first):
             return None
         found = [
             self._taps(positions, depth, step)
@@ -117,14 +140,19 @@ class _Rows:
         return len({tap for _, tap in read}), len(read)
 
     def _row(self, index: int) -> tuple[Row, list[bool]]:
-        """Return a row and which of its input channels have a weight."""
+        """Return a row and which of its input channels have a weight.
+
+        In int8 a part that is all filler has another one than the part beside it.
+        """
         if index not in self._read:
             parts = [read_row(self._stream, self._model, kernel, index) for kernel in self._kernels]
             row = tuple(sum(places[1:], places[0]) for places in zip(*parts, strict=True))
-            filler = self._filler(row)
-            used = [any(value != filler for value in values) for values in zip(*row, strict=True)]
-            self._read[index] = row, used
+            self._read[index] = row, [used for part in parts for used in self._used(part)]
         return self._read[index]
+
+    def _used(self, part: Row) -> list[bool]:
+        filler = self._filler(part)
+        return [any(value != filler for value in values) for values in zip(*part, strict=True)]
 
     def _filler(self, row: Row) -> int | None:
         width = ELEMENT_BYTES[self._kernels[0].dtype]

@@ -130,7 +130,9 @@ class ModelFacts:
         kernels = (
             (parts, [part.kernel for part in parts if part.kernel]) for parts in _by_source(self.sites)
         )
-        found = ((tuple(parts), find_depth_rows(self.model, kernel)) for parts, kernel in kernels)
+        found = (
+            (tuple(parts), find_depth_rows(self.model, kernel, parts[0].base)) for parts, kernel in kernels
+        )
         return tuple((parts, rows) for parts, rows in found if rows)
 
     @cached_property
