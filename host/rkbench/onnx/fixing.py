@@ -180,6 +180,11 @@ def _paying(rewrites: Sequence[Rewrite], alone: Mapping[str, TriedAlone]) -> tup
 def _check_output(path: Path, output: Path, *, force: bool) -> None:
     if output.exists() and path.exists() and output.samefile(path):
         raise UsageError(f"{output} is the input; it is never overwritten", hint="name another file with -o")
+    if output.is_dir():
+        raise UsageError(f"{output}: a folder", hint=f"name a file in it: -o {output / path.name}")
+    if output.suffix == ".rknn":
+        onnx = output.with_suffix(".onnx")
+        raise UsageError(f"{output}: an ONNX is written here", hint=f"-o {onnx}; bench convert makes a .rknn")
     if output.exists() and not force:
         raise UsageError(f"{output} exists", hint="--force overwrites it")
     if not output.parent.is_dir():

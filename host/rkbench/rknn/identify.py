@@ -59,7 +59,9 @@ def identify(path: str | os.PathLike[str]) -> Identity:
     file_path = Path(path)
     try:
         if not stat.S_ISREG(file_path.stat().st_mode):
-            raise ModelError(f"{file_path} is no regular file", offset=0, field="file")
+            raise ModelError(
+                f"{file_path} is no regular file", hint="name a .rknn or an ONNX", offset=0, field="file"
+            )
         with file_path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
             identity = identify_bytes(head, os.fstat(stream.fileno()).st_size)

@@ -128,6 +128,29 @@ def test_external_weights_stay_external(tmp_path: Path) -> None:
     assert verify(tmp_path / "whole.onnx", tmp_path / "out" / "fixed.onnx").is_equal
 
 
+@pytest.mark.parametrize(
+    ("output", "message", "hint"),
+    [
+        ("", "a folder", "name a file in it: -o {folder}/model.onnx"),
+        ("out.rknn", "an ONNX is written here", "-o {folder}/out.onnx; bench convert makes a .rknn"),
+    ],
+)
+def test_what_an_onnx_is_not_written_to_is_refused(
+    tmp_path: Path, output: str, message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        fix(grouped(256, 4).save(tmp_path / "model.onnx"), "rk3588", "fp16", tmp_path / output, force=True)
+    assert caught.value.hint == hint.format(folder=tmp_path)
+
+
+def test_an_onnx_is_not_said_to_grow_from_a_size_to_the_same(tmp_path: Path) -> None:
+    network = Network(1, 16, 3, 5).conv(16, 32, (1, 1)).add("Transpose", perm=[0, 2, 3, 1]).add("Flatten")
+    network.add("Gemm", network.weights("matrix", 480, 2400), network.weights("shift", 2400))
+    path = network.save(tmp_path / "model.onnx")
+    found = run_bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx")
+    assert found.stdout.splitlines()[-1] == f"wrote {tmp_path / 'out.onnx'}"
+
+
 def test_a_renamed_input_keeps_its_weights(tmp_path: Path) -> None:
     """m.onnx with m.onnx.data, renamed old.onnx: a new m.onnx would have taken the old one's weights."""
     model = onnx.load(grouped(256, 4).save(tmp_path / "whole.onnx"))

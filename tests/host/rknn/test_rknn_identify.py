@@ -118,8 +118,9 @@ def test_real_files_are_identified(name: str, kind: str) -> None:
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No such file"):
         open_model(tmp_path / "none.rknn")
-    with pytest.raises(ModelError, match="no regular file"):
+    with pytest.raises(ModelError, match="no regular file") as caught:
         open_model(tmp_path)
+    assert caught.value.hint == "name a .rknn or an ONNX"
 
 
 def test_a_container_that_claims_four_gigabytes_is_refused(tmp_path: Path) -> None:
