@@ -190,22 +190,41 @@ def _notable(nodes: list[PredictedNode], sizes: list[int], prediction: Predictio
 
 def _quiet(prediction: Prediction) -> Said:
     """Return what is said where no node is worth a word; healthy is only what is near its weights."""
-    needed, size = prediction.needed_weight_bytes, prediction.file_bytes
-    summed = sum(node.needed_bytes for node in prediction.nodes if node.becomes == MERGED)
-    weights = say("{needed} of weights", needed=format_bytes(needed))
-    if summed > NOTABLE_SHARE * size:
-        weights = say(
-            "{left} of weights once {summed} are summed into the ones beside them",
-            left=format_bytes(needed - summed),
-            summed=format_bytes(summed),
-        )
-    if size <= HEALTHY_RATIO * (needed - summed):
+    needed, size, tables = _plain_weights(prediction), prediction.file_bytes, prediction.table_command_bytes
+    weights = _weights(prediction)
+    if size <= HEALTHY_RATIO * needed and tables <= LARGE_SHARE * size:
         return say("{weights}, nothing blows up", weights=weights)
-    added = prediction.weight_bytes - (needed - summed)
+    added = prediction.weight_bytes - needed
     if added > LARGE_SHARE * size:
         added_bytes = format_bytes(added)
         weights = say("{weights}, {added} of constants beside them", weights=weights, added=added_bytes)
     return say("{weights}, and {rest}", weights=weights, rest=_rest(prediction))
+
+
+def _summed(prediction: Prediction) -> int:
+    return sum(node.needed_bytes for node in prediction.nodes if node.becomes == MERGED)
+
+
+def _plain_weights(prediction: Prediction) -> int:
+    """Return the bytes of the weights that are left: nodes may compute fewer of what the ONNX stores."""
+    return min(prediction.needed_weight_bytes - _summed(prediction), prediction.weight_bytes)
+
+
+def _weights(prediction: Prediction) -> Said:
+    needed, summed = prediction.needed_weight_bytes, _summed(prediction)
+    if needed - summed > prediction.weight_bytes:
+        return say(
+            "{left} of weights, computed from {needed} that the ONNX stores",
+            left=format_bytes(prediction.weight_bytes),
+            needed=format_bytes(needed),
+        )
+    if summed > NOTABLE_SHARE * prediction.file_bytes:
+        return say(
+            "{left} of weights once {summed} are summed into the ones beside them",
+            left=format_bytes(needed - summed),
+            summed=format_bytes(summed),
+        )
+    return say("{needed} of weights", needed=format_bytes(needed))
 
 
 def _rest(prediction: Prediction) -> Said:

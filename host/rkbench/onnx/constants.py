@@ -119,11 +119,32 @@ _GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 def is_generated(value: ir.Value) -> bool:
     """Return whether a constant is computed by nodes: the ONNX holds less of it than the .rknn will.
 
-    Dequantized weights are stored weights, not generated ones.
+    Dequantized weights are stored weights, not generated ones, as are turned ones and sums of stored ones.
     """
     producer = value.producer()
     given = ("Constant", "DequantizeLinear", "Identity", "Cast")
-    return producer is not None and producer.op_type not in given and not _is_small(value)
+    if producer is None or producer.op_type in given or _is_small(value):
+        return False
+    shape = static_shape(value)
+    return shape is None or _held_elements(value) < math.prod(shape)
+
+
+def _held_elements(value: ir.Value) -> int:
+    """Return the elements of all that is stored and that a constant is computed from; 0 of a product of maps
+    by zeros, which is a constant all the same."""
+    held, seen, open_values = 0, {value}, [value]
+    while open_values:
+        found = open_values.pop()
+        producer = found.producer()
+        if producer is None and not found.is_initializer():
+            return 0
+        if producer is None or producer.op_type == "Constant":
+            held += math.prod(static_shape(found) or (0,))
+        else:
+            sources = {source for source in producer.inputs if source is not None} - seen
+            seen |= sources
+            open_values += sources
+    return held
 
 
 def float_elements(value: ir.Value) -> int:

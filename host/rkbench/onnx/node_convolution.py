@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rkbench.language.said import NOTHING, Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.tasks import input_parts
 from rkbench.onnx.node_share import Context, Share
-from rkbench.onnx.prediction import CUT_AGAIN, DILATED, UNMEASURED
+from rkbench.onnx.prediction import CUT_AGAIN, DILATED, FILLED, UNMEASURED
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
+
+FILLED_RATIO = 1.25
+"""From this many times its weights on a kernel is said to be filled up."""
 
 
 def projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
@@ -39,7 +44,19 @@ def projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
             groups=geometry.groups,
         )
         return Share(UNMEASURED, weights, needed, size, note)
+    if becomes == conv.ORDINARY and _is_filled(geometry, context, dtype):
+        becomes = FILLED
     return Share(becomes, weights, needed, size, note)
+
+
+def _is_filled(geometry: Convolution, context: Context, dtype: Dtype) -> bool:
+    """Return whether its weights are stored notably larger than they are: in whole blocks of channels."""
+    bare = replace(geometry, has_bias=False)
+    layout = targets.weight_layout(context.target, dtype)
+    stored = conv.constant_bytes(bare, context.target, dtype, context.toolkit_version)
+    if layout is not None and dtype == "int8":
+        stored -= targets.bias_bytes(geometry.output_channels, layout)
+    return stored > FILLED_RATIO * conv.needed_bytes(geometry, dtype)
 
 
 def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> Said:

@@ -25,6 +25,7 @@ from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
 from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.node_taps import taken_apart
 from rkbench.onnx.prediction import (
+    FILLED,
     FOLDED,
     LAID_FLAT,
     ORDERED,
@@ -64,12 +65,17 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if len(geometry.kernel) > 2:  # taken apart along the third axis, in ways that nobody has measured
         share = Share(share.becomes, share.weights, share.needed, None, share.note)
     if is_generated(weight):
-        note = say(
-            "its weights are computed by nodes ({weight}): the ONNX does not store them", weight=weight.name
-        )
-        becomes = FOLDED if share.becomes == conv.ORDINARY else share.becomes
-        share = Share(becomes, share.weights, 0, share.commands, share.note or note)
+        share = _written_out(share, weight)
     return share if context.owners[weight] is node else shared(geometry, share, context, dtype)
+
+
+def _written_out(share: Share, weight: ir.Value) -> Share:
+    """Return the share of a convolution whose weights the ONNX does not store."""
+    note = say(
+        "its weights are computed by nodes ({weight}): the ONNX does not store them", weight=weight.name
+    )
+    becomes = FOLDED if share.becomes in (conv.ORDINARY, FILLED) else share.becomes
+    return replace(share, becomes=becomes, needed=0, note=share.note or note)
 
 
 def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:

@@ -151,13 +151,12 @@ def _shares(network: OnnxFile, context: Context, dtype: Dtype, plan: LayerPlan) 
 def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | None:
     """Return a node's share with the commands of its layer: none where another node's layer computes it."""
     size, added = plan.commands.get(node, 0), plan.constants.get(node, 0)
-    if share is None:
-        share = Share(conv.ORDINARY, 0, 0, 0) if size or added else None
-    if share is None:
+    if share is None and not size and not added:
         return None
+    share = share or Share(conv.ORDINARY, 0, 0, 0)
     if added and (positions := rolled_positions(node)):
         share = replace(share, becomes=ROLLED, note=say("{count} positions, windows before", count=positions))
-    elif node.op_type in ("Concat", "Split", "Slice") and added:
+    elif node.op_type in ("Concat", "Split", "Slice") and added > share.weights:
         share = replace(share, becomes=JOINED, note=say("its parts begin or end within a block of channels"))
     if node.op_type == "Transpose" and size > MOVED_BYTES:
         note = say("the NPU takes a task for each position of the map") if size > NOTED_BYTES else share.note
