@@ -20,6 +20,7 @@ from rkbench.onnx.fusion.layer import Kind
 from rkbench.onnx.fusion.one_core import STAGE_BYTES
 from rkbench.onnx.fusion.outputs import output_effort, output_table_bytes
 from rkbench.onnx.fusion.taken import TENSOR_BYTES
+from rkbench.onnx.fusion.turned_rows import input_order_bytes, output_order_bytes
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -61,6 +62,8 @@ class LayerPlan:
     """Layers that fill the table of an activation before they run ..."""
     table_command_bytes: int
     """... and the register commands that this takes."""
+    turned: frozenset[ir.Node]
+    """Layers beside which rows of an input or output become channels, or the reverse, by tables."""
     merged: frozenset[ir.Node]
     """Convolutions whose weights go into a parallel one, and cost nothing."""
     unsure_bytes: int
@@ -77,6 +80,7 @@ def plan_layers(
     layers = fuser.layers
     commands: dict[ir.Node, int] = defaultdict(int)
     added: dict[ir.Node, int] = defaultdict(int)
+    turned: dict[ir.Node, int] = defaultdict(int)
     tables, unsure = set(), 0.0
     for layer, effort in zip(layers, efforts(layers, target, dtype, toolkit_version), strict=True):
         size = effort.file_bytes + _names_bytes(layer.node, effort.tensors)
@@ -90,6 +94,13 @@ def plan_layers(
         maker = fuser.maker(value)
         if maker is not None:
             added[maker.node] += output_table_bytes(static_shape(value), target, dtype)
+            turned[maker.node] += output_order_bytes(value, constants, target, dtype)
+    for value in graph.inputs:
+        reader = next((layer.node for layer in layers if layer.source is value), None)
+        if reader is not None:
+            turned[reader] += input_order_bytes(value, constants, target, dtype)
+    for node, size in turned.items():
+        added[node] += size
     outputs = sum(output_effort(static_shape(value), target, dtype).file_bytes for value in graph.outputs)
     convolves = any(layer.kind == "convolution" for layer in layers)
     own = 2 if convolves and targets.TARGETS[target].fixed_constant_bytes else 0
@@ -104,6 +115,7 @@ def plan_layers(
         kinds={layer.node: layer.kind for layer in layers},
         table_layers=filled,
         table_command_bytes=filled * (TABLE_BYTES + (cores == 1) * STAGE_BYTES),
+        turned=frozenset(node for node, size in turned.items() if size),
         merged=merged,
         unsure_bytes=round(unsure),
         file_bytes=around,

@@ -29,6 +29,7 @@ from rkbench.onnx.prediction import (
     MOVED,
     MULTIPLIED,
     NORMED,
+    REORDERED,
     ROLLED,
     SPREAD,
     TURNED,
@@ -163,6 +164,9 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
         share = replace(share, becomes=MOVED, note=note)
     elif plan.kinds.get(node) == "attention" and size > added:
         share = replace(share, becomes=MULTIPLIED)
+    elif added > share.weights and node in plan.turned:
+        note = say("an input or output of the network has rows of features, the NPU's maps channels")
+        share = replace(share, becomes=REORDERED, note=note)
     elif added > share.weights:
         made = TURNED if node.op_type == "DepthToSpace" else MADE.get(plan.kinds.get(node, ""))
         share = replace(share, becomes=made or share.becomes)
