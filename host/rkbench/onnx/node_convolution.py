@@ -94,18 +94,18 @@ def shared(geometry: Convolution, share: Share, context: Context, dtype: Dtype) 
     Weights that are cut along their inputs are cut, and stored, for each (RetinaNet's heads; small graphs).
     """
     layout, target = targets.weight_layout(context.target, dtype), context.target
-    if layout is None:
-        return Share(share.becomes, 0, 0, share.commands)
     becomes = conv.fate(geometry, target, dtype, context.toolkit_version)
     parts = input_parts(geometry, becomes, targets.TARGETS[target].npu_cores, dtype)
-    if parts > 1:
-        note = say(
-            "its weights are another layer's too, but cut into {parts} along the inputs: stored again for "
-            "each",
-            parts=parts,
-        )
-        return Share(CUT_AGAIN, share.weights, 0, share.commands, note)
-    has_bias = geometry.has_bias or dtype == "int8"
+    if layout is not None and parts > 1:
+        return Share(CUT_AGAIN, share.weights, 0, share.commands, _note_of_parts(parts))
+    has_bias = layout is not None and (geometry.has_bias or dtype == "int8")
     outputs, depthwise = geometry.output_channels, becomes == conv.DEPTHWISE
-    bias = has_bias * targets.bias_bytes(outputs, layout, depthwise=depthwise)
+    bias = targets.bias_bytes(outputs, layout, depthwise=depthwise) if layout and has_bias else 0
     return Share(share.becomes, bias, 0, share.commands)
+
+
+def _note_of_parts(parts: int) -> Said:
+    return say(
+        "its weights are another layer's too, but cut into {parts} along the inputs: stored again for each",
+        parts=parts,
+    )

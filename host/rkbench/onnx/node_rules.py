@@ -18,7 +18,8 @@ from rkbench.onnx.constants import float_elements, is_generated
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
-from rkbench.onnx.fusion.reduced import picked_channels, reduction
+from rkbench.onnx.fusion.gathered import dense_pick, is_picked, picked_rows_of, picked_vector
+from rkbench.onnx.fusion.reduced import reduction
 from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
 from rkbench.onnx.node_convolution import projected, shared
 from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
@@ -30,6 +31,7 @@ from rkbench.onnx.prediction import (
     LAID_FLAT,
     ORDERED,
     OTHER,
+    PICKED,
     PLACED,
     POOLING,
     RESIZE,
@@ -123,11 +125,30 @@ def _average(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 
 def _gather(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """Channels that are picked by stored places are picked by a dense 1x1."""
-    picked = picked_channels(node, context.constants)
+    """Channels that are picked by stored places are picked by a dense 1x1, and so are rows of a vector."""
+    picked = dense_pick(node, context.constants)
     if picked is None:
         return _other(node, context, dtype)
+    if picked_vector(node) is not None:
+        note = say(
+            "{count} values of a vector are picked, which others pick from too", count=picked.output_channels
+        )
+        return Share(PICKED, conv.constant_bytes(picked, context.target, dtype), 0, 0, note)
     return Share(SHUFFLE, conv.constant_bytes(picked, context.target, dtype), 0, 0)
+
+
+def _gather_elements(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """Values whose places are stored are picked by a matrix for each row."""
+    picked = picked_rows_of(node) if is_picked(node, context.constants) else None
+    if picked is None:
+        return _other(node, context, dtype)
+    note = say(
+        "{rows} rows, each times a matrix of its own of {read} x {made} zeros and ones",
+        rows=picked.rows,
+        read=picked.read,
+        made=picked.made,
+    )
+    return Share(PICKED, picked.constant_bytes(context.target, dtype), 0, 0, note)
 
 
 def _einsum(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -225,6 +246,7 @@ RULES: dict[str, Rule] = {
     "AveragePool": _average,
     "Einsum": _einsum,
     "Gather": _gather,
+    "GatherElements": _gather_elements,
     "Reshape": _reshape,
     "Flatten": _ordered,
     "GRU": recurrent,

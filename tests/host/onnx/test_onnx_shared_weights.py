@@ -48,7 +48,7 @@ def test_shared_weights_that_are_cut_along_their_inputs_are_stored_for_each_laye
 
 @pytest.mark.parametrize(("inputs", "again"), [(2048, 262_144), (1024, 0)])
 def test_so_are_those_of_products(tmp_path: Path, inputs: int, again: int) -> None:
-    network = Network(1, 16, inputs)
+    network = Network(1, 15, inputs)
     there, back = network.weights("w", inputs, 64), network.weights("v", 64, inputs)
     for _ in range(2):
         network.add("MatMul", there).add("Relu").add("MatMul", back).add("Relu")

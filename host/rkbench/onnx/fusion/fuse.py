@@ -16,6 +16,7 @@ from rkbench.onnx.fusion import scaled
 from rkbench.onnx.fusion.apart import apart, has_third_between, merged_with_shuffle, shuffled, taken_apart
 from rkbench.onnx.fusion.enlarged import is_enlarged_on_cpu
 from rkbench.onnx.fusion.flattened import flattened
+from rkbench.onnx.fusion.gathered import dense_pick, is_picked
 from rkbench.onnx.fusion.geometry import (
     attended_nodes,
     is_padded_far,
@@ -38,14 +39,8 @@ from rkbench.onnx.fusion.kinds import (
     TAKERS,
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
-from rkbench.onnx.fusion.patterns import (
-    Pattern,
-    activation,
-    layer_norm,
-    length_norm,
-    users,
-)
-from rkbench.onnx.fusion.reduced import picked_channels, picked_rows, reduction, turns_of
+from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, length_norm, users
+from rkbench.onnx.fusion.reduced import picked_rows, reduction, turns_of
 from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
@@ -252,7 +247,7 @@ class Fuser:
         self.layers += [FusedLayer(node, kind) for kind in behind]
 
     def _other(self, node: ir.Node) -> None:
-        if (picked := picked_channels(node, self.constants)) is not None:
+        if (picked := dense_pick(node, self.constants)) is not None:
             self.add(node, "convolution", convolution=picked)
         elif (rows := picked_rows(node, self.constants)) > 0:
             self.add(node, "rows", parts=rows)
@@ -263,7 +258,7 @@ class Fuser:
         elif node.op_type in RENAMING:
             self._rename(node)
         elif node.op_type in ON_CPU or is_enlarged_on_cpu(node):
-            self.add(node, "cpu")
+            self.add(node, "picked" if is_picked(node, self.constants) else "cpu")
         elif (window := average_of(node)) is not None:
             self.add(node, "convolution", convolution=window)
         else:

@@ -29,6 +29,7 @@ Kind = Literal[
     "sums",  # what turns a map for sums over its last axis
     "order",  # a map that becomes a vector in another order: a dense kernel, or copies
     "rows",  # rows or columns of a map, fetched one by one
+    "picked",  # every row times a matrix of its own, which picks values
     "unfold",  # a Transpose of a map's pixels by phase, position by position
     "fold",  # the way back
     "recurrent",

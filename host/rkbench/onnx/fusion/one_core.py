@@ -10,6 +10,7 @@ import math
 import onnx_ir as ir
 
 from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
+from rkbench.onnx.fusion.gathered import picked_rows_of
 from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.normed import group_norm, pixel_norm
@@ -109,6 +110,10 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return tasks, 128 + 1024 // tasks, 2
     if layer.kind == "pad":
         return 5, 371, 2
+    picked = picked_rows_of(layer.node) if layer.kind == "picked" else None
+    if picked is not None:
+        tasks, bytes_ = picked.effort(cores, fp16=fp16)
+        return tasks, bytes_ // tasks, 4
     if layer.kind == "turn":
         return _turn(layer, cores, fp16=fp16)
     if layer.kind == "length":
