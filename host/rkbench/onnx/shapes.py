@@ -6,9 +6,8 @@ import math
 
 import onnx_ir as ir
 
+from rkbench.onnx.convolution import LARGEST_WINDOW
 from rkbench.onnx.values import static_shape
-
-LARGEST_POOL = 7
 
 
 def pooled_size(node: ir.Node) -> tuple[int, int] | None:
@@ -75,8 +74,8 @@ def pooling_kernels(size: tuple[int, int]) -> list[int]:
     """
     areas, sides = [], list(size)
     while max(sides) > 1:
-        areas.append(math.prod(min(side, LARGEST_POOL) for side in sides))
-        sides = [math.ceil(side / LARGEST_POOL) for side in sides]
+        areas.append(math.prod(min(side, LARGEST_WINDOW) for side in sides))
+        sides = [math.ceil(side / LARGEST_WINDOW) for side in sides]
     return areas
 
 

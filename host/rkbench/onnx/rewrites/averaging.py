@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
-from rkbench.onnx.convolution import averages_whole_map
+from rkbench.onnx.convolution import LARGEST_WINDOW, averages_whole_map
 from rkbench.onnx.rewrites.surgery import make_node
 from rkbench.onnx.shapes import axes_of
 from rkbench.onnx.values import static_shape
 
 WIDTH, HEIGHT = 3, 2
 
-LARGEST_POOL = 7
 SHORT_SIDE = 4
 """A map at least so high is averaged over its height first: below, one convolution takes what is left."""
 
@@ -37,7 +36,7 @@ def windows_of(height: int, width: int) -> Windows:
     Without pools where a side has no divisor up to seven.
     """
     pools, left = list[tuple[int, int]](), (height, width)
-    while max(left) > LARGEST_POOL:
+    while max(left) > LARGEST_WINDOW:
         window = (_divisor(left[0]), _divisor(left[1]))
         if prod(window) == 1:
             return Windows(tuple(pools), left)
@@ -51,9 +50,9 @@ def windows_of(height: int, width: int) -> Windows:
 
 def _divisor(side: int) -> int:
     """Return the largest window that tiles a side longer than a pool; 1 for shorter sides and primes."""
-    if side <= LARGEST_POOL:
+    if side <= LARGEST_WINDOW:
         return 1
-    return next(size for size in range(LARGEST_POOL, 0, -1) if side % size == 0)
+    return next(size for size in range(LARGEST_WINDOW, 0, -1) if side % size == 0)
 
 
 def is_global(node: ir.Node) -> bool:

@@ -17,7 +17,6 @@ from rkbench.language.said import say
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.fusion.geometry import steps
 from rkbench.onnx.rewrites.averaging import (
-    LARGEST_POOL,
     averaged,
     flattened,
     is_global,
@@ -43,7 +42,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if context.cores == 1 and shape[1] >= FEWER_ON_ONE_CORE[context.dtype] and not is_of_a_norm(node):
         return None
     windows = windows_of(*shape[2:])
-    is_one_kernel = max(shape[2:]) <= LARGEST_POOL  # of more than one each saves commands
+    is_one_kernel = max(shape[2:]) <= conv.LARGEST_WINDOW  # of more than one each saves commands
     if not windows.pools or (is_one_kernel and _saved_bytes(shape, context) < LEAST_SAVED_BYTES):
         return None
     description = say(

@@ -22,8 +22,9 @@ import numpy as np
 import onnx_ir as ir
 
 from rkbench.language.said import say
+from rkbench.onnx.convolution import LARGEST_WINDOW
 from rkbench.onnx.fusion.normed import TURNED_BLOCK
-from rkbench.onnx.rewrites.averaging import LARGEST_POOL, averaged, windows_of
+from rkbench.onnx.rewrites.averaging import averaged, windows_of
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
     Rewrite,
@@ -88,7 +89,7 @@ def _block(context: RewriteContext) -> int:
 
 def _is_pooled(shape: tuple[int, ...]) -> bool:
     """Return whether pools average a map but for a few pixels."""
-    return len(shape) == 4 and prod(windows_of(*shape[2:]).left) <= LARGEST_POOL
+    return len(shape) == 4 and prod(windows_of(*shape[2:]).left) <= LARGEST_WINDOW
 
 
 def _pays(shape: tuple[int, ...], context: RewriteContext) -> bool:

@@ -24,7 +24,7 @@ import numpy as np
 import onnx_ir as ir
 
 from rkbench.language.said import say
-from rkbench.onnx.rewrites.averaging import flattened, is_global, is_of_a_norm
+from rkbench.onnx.rewrites.averaging import HEIGHT, WIDTH, flattened, is_global, is_of_a_norm
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
 from rkbench.onnx.values import static_shape
@@ -48,7 +48,6 @@ LEAST_IN_NORMS = 32
 """Channels of a norm on one core in fp16: with 16 the file grew, to twice (75,700 -> 181,428 bytes)."""
 LONGEST_NORM = 6
 NORMING = frozenset({"Sub", "Add", "Sqrt", "Div", "Reciprocal", "Mul"})
-WIDTH, HEIGHT = 3, 2
 
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
