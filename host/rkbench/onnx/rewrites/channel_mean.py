@@ -33,9 +33,8 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if tuple(axis % 4 for axis in axes_of(node)) != (1,) or static_shape(out) != (shape[0], 1, *shape[2:]):
         return None
     positions = shape[2] * shape[3]
-    if positions < LEAST_POSITIONS[context.dtype][context.cores > 1]:
-        return None
-    if shape[1] == 1 or not _is_spread(out):
+    is_small = positions < LEAST_POSITIONS[context.dtype][context.cores > 1]
+    if is_small or shape[1] == 1 or not _is_spread(out):
         return None
     description = say(
         "mean over {channels} channels of {height}x{width} -> a 1x1 convolution",

@@ -69,8 +69,7 @@ def _apply(node: ir.Node, sizes: tuple[tuple[int, int], ...], graph: ir.Graph) -
         "pads": [pads[0], 0, pads[3], 0],
     }
     inputs = [rows.outputs[0], kernel, *node.inputs[2:]]
-    shape = (*after[:2], *sizes[1])
-    flat = make_node(graph, "Conv", inputs, attributes, name=name, shape=shape, like=out)
+    flat = make_node(graph, "Conv", inputs, attributes, name=name, shape=(*after[:2], *sizes[1]), like=out)
     back = _reshape(graph, flat.outputs[0], after, f"{name}_back")
     replace(graph, [node], [rows, flat, back])
 

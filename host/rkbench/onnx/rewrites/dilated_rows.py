@@ -79,10 +79,9 @@ def _row(node: ir.Node, padded: ir.Value, row: int, axes: tuple[Axis, ...], grap
     name, out, weights = f"{node.name}_row{row}", node.outputs[0], constant_array(node.inputs[1])
     size, tall = static_shape(out), static_shape(padded)
     assert weights is not None and size is not None and tall is not None
-    start = row * axes[0].dilation
+    start, shape = row * axes[0].dilation, (*tall[:2], size[2], tall[3])
     places = [np.array([number], "int64") for number in (start, start + size[2], 2)]
     ends = [add_constant(graph, f"{name}_end{place}", array) for place, array in enumerate(places)]
-    shape = (*tall[:2], size[2], tall[3])
     shifted = make_node(graph, "Slice", [padded, *ends], name=f"{name}_map", shape=shape, like=out)
     kernel = add_constant(graph, f"{name}_kernel", weights[:, :, row : row + 1])
     attributes: dict[str, int | float | str | list[int]] = {

@@ -70,8 +70,7 @@ def _roll(node: ir.Node, context: RewriteContext) -> Roll | None:
     end, begin = pieces
     if end is None or begin is None or {end.op_type, begin.op_type} != {"Slice"}:
         return None
-    source = end.inputs[0]
-    size = static_shape(source)
+    source, size = end.inputs[0], static_shape(end.inputs[0])
     if source is None or begin.inputs[0] is not source or size is None or len(size) != 4:
         return None
     tail, head = _span(end, axis, size[axis], context), _span(begin, axis, size[axis], context)

@@ -129,9 +129,8 @@ def _whole_frames(node: ir.Node, axis: Axis, samples: int, graph: ir.Graph) -> l
     """
     signal, name, batch = node.inputs[0], node.name or "signal", static_shape(node.inputs[0])
     assert signal is not None and batch is not None
-    kept = min(axis.size, samples - axis.before)
+    kept, new = min(axis.size, samples - axis.before), list[ir.Node]()
     around = [0, 0, axis.before, 0, 0, samples - axis.before - kept]
-    new: list[ir.Node] = []
     if kept < axis.size:
         new.append(_cut(signal, (batch[0], 1, kept), name, graph))
         signal = new[-1].outputs[0]

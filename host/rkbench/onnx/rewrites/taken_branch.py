@@ -32,10 +32,7 @@ def _apply(node: ir.Node, branch: ir.Graph, graph: ir.Graph) -> None:
     branch.outputs.clear()
     for other in ("then_branch", "else_branch"):  # whose names are free now
         node.attributes.pop(other)
-    for name, value in list(branch.initializers.items()):
-        branch.initializers.pop(name)
-        value.name = free_name(graph, name)
-        graph.register_initializer(value)
+    _move_constants(branch, graph)
     for inner in list(branch):
         branch.remove(inner)
         inner.name = free_name(graph, inner.name or f"{node.name or 'if'}_{inner.op_type}")
@@ -46,6 +43,13 @@ def _apply(node: ir.Node, branch: ir.Graph, graph: ir.Graph) -> None:
         new.shape = new.shape or old.shape
         ir.convenience.replace_all_uses_with(old, new)
     drop_unused(graph)
+
+
+def _move_constants(branch: ir.Graph, graph: ir.Graph) -> None:
+    for name, value in list(branch.initializers.items()):
+        branch.initializers.pop(name)
+        value.name = free_name(graph, name)
+        graph.register_initializer(value)
 
 
 REWRITE = Rewrite(
