@@ -71,8 +71,10 @@ def _training_norm(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         )
 
 
-def _shape_of_a_number(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
-    if node.op_type == "Shape" and static_shape(node.inputs[0]) == ():
+def _shape_of_a_number(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """A number that is stored is folded with its shape (ZoeDepth's relative positions)."""
+    of_number = node.op_type == "Shape" and static_shape(node.inputs[0]) == ()
+    if of_number and node.inputs[0] not in asked.constants:
         name = node.outputs[0].name
         yield ForeseenRefusal(
             name_of(node),

@@ -62,12 +62,14 @@ def _chance(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         )
 
 
-def _ellipsis(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+def _ellipsis(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     """An Einsum of a map and a vector whose equation leaves axes out (`...`), but of four dimensions.
 
     4 of 4 conversions of 3 and 5 dimensions; of 4 dimensions it converts, as do products of two maps, and
-    equations that name every axis.
+    equations that name every axis, and what is computed of stored numbers alone (Beat This).
     """
+    if node.outputs[0] in asked.constants:
+        return
     equation = node.attributes.get_string("equation", "") if node.op_type == "Einsum" else ""
     shapes = [static_shape(value) for value in node.inputs]
     first, vector = shapes if len(shapes) == 2 else (None, None)

@@ -18,6 +18,7 @@ PARTS_FIRST = frozenset({(2, 0, 3, 1, 4), (3, 0, 4, 1, 2, 5)})
 STEPS_FIRST = frozenset({(3, 1, 2, 0, 4), (2, 0, 1, 3)})
 """The same where positions come before the batch: with an axis of one before them, and without."""
 LONGEST_WAY = 4
+BLOCK = 8
 LARGEST_VECTOR = 2**16
 """Elements of a bias that is looked at."""
 LARGEST_MATRIX = 2**24
@@ -78,7 +79,8 @@ def _uniform_bias_of_steps(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefu
     """The same of positions that come before the batch, with parts put first before heads are cut.
 
     12 of 12 conversions of batch 1, 1 and 4 heads, 7 and 150 positions; of batch 2, of random biases, and of
-    zeros that are the second operand it converts.
+    zeros that are the second operand, and of whole blocks of 8 positions (16 to 256: ABINet, 20 conversions)
+    it converts.
     """
     stored = [value for value in node.inputs if _is_uniform(value, asked)] if node.op_type == "Add" else []
     if not stored or not any(_is_stored_product(value, asked) for value in node.inputs):
@@ -95,7 +97,7 @@ def _parts_of_steps(value: ir.Value) -> tuple[int, int]:
     readers = [user for user in users(value) if user.op_type != "Shape"]
     is_reshaped = len(readers) == 1 and readers[0].op_type == "Reshape"
     shape = static_shape(readers[0].outputs[0]) if is_reshaped else None
-    if shape is None or len(shape) != 4 or shape[1] != 1:
+    if shape is None or len(shape) != 4 or shape[1] != 1 or shape[0] % BLOCK == 0:
         return 0, 0
     found = next_node(readers[0].outputs[0], "Unsqueeze", "Transpose")
     if found is not None and found.op_type == "Unsqueeze":
@@ -216,7 +218,10 @@ def _adds_stored(node: ir.Node, asked: Asked) -> bool:
 
 
 def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
-    """Attention whose query, key or value is stored, on several cores: 13 of 13 conversions, 1 to 8 heads."""
+    """Attention whose query, key or value is stored, on several cores: 13 of 13 conversions, 1 to 8 heads.
+
+    Without an axis of heads (1 map of scores of three axes) it converts: ABINet, 5 small graphs.
+    """
     if node.op_type != "MatMul" or targets.TARGETS[asked.target].npu_cores == 1:
         return
     behind: ir.Node | None = node
@@ -226,6 +231,9 @@ def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     if behind is None or last is None or last.inputs[0] is not behind.outputs[0]:
         return
     read = asked.constants.intersection((*node.inputs, *last.inputs))
+    scores = static_shape(node.outputs[0]) or ()
+    if len(scores) == 3 and scores[0] == 1:
+        return
     if read and not asked.constants.issuperset(last.outputs):
         yield ForeseenRefusal(
             name_of(node),

@@ -127,6 +127,15 @@ def test_the_shape_of_a_number_is_refused(tmp_path: Path) -> None:
     assert said == ["ValueError: The shape of 'asked_out' is (0,), it is abnormal!"]
 
 
+def test_the_shape_of_a_stored_number_is_folded(tmp_path: Path) -> None:
+    network = Network(1, 17, 64)
+    network.value = network.constant("place", np.array(3.0, "float32"))
+    zeros = network.add("Shape", name="asked").add("ConstantOfShape").value
+    network.value = "x"
+    network.add("Add", zeros)
+    assert sentences(network.save(tmp_path / "x.onnx")) == []
+
+
 def test_a_normalization_by_what_it_is_given_is_refused(tmp_path: Path) -> None:
     network = Network(1, 16, 8, 8).conv(16, 16)
     ones = [network.constant(name, np.ones(16, "float32")) for name in "sbmv"]
@@ -421,6 +430,17 @@ def test_attention_to_what_is_stored_is_refused_on_several_cores(tmp_path: Path,
     expected = ["ValueError: inputs or 'outputs' must be set!"] if stored else []
     assert sentences(path) == sentences(path, "rk3588", "int8") == expected
     assert sentences(path, "rk3568") == []
+
+
+def test_a_stored_query_without_heads_is_not(tmp_path: Path) -> None:
+    network = Network(1, 64, 8, 32)
+    network.add("Reshape", network.constant("row", np.array([1, 64, 256])))
+    keys = network.value
+    values = network.add("Transpose", perm=[0, 2, 1]).value
+    network.value = network.weights("query", 1, 26, 64)
+    network.add("MatMul", keys).add("Div", network.constant("scale", np.array(8.0, "float32")))
+    path = network.add("Softmax", axis=-1).add("MatMul", values).save(tmp_path / "x.onnx")
+    assert sentences(path) == sentences(path, "rk3588", "int8") == []
 
 
 def picked(folder: Path, before: str, count: int) -> Path:

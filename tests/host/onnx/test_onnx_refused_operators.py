@@ -99,17 +99,27 @@ def test_a_transposed_convolution_of_many_taps_over_a_long_axis_is_refused_on_se
     assert sentences(path, "rk3568") == []
 
 
-def attending_steps(folder: Path, bias: np.ndarray, *, parts: int, batch: int, heads: int) -> Path:
+def test_an_einsum_of_stored_numbers_is_folded(tmp_path: Path) -> None:
+    network = Network(1, 32, 16)
+    network.value = network.weights("places", 32)
+    angles = network.add("Einsum", network.weights("w", 16), equation="..., f -> ... f").value
+    network.value = "x"
+    assert sentences(network.add("Add", angles).save(tmp_path / "x.onnx")) == []
+
+
+def attending_steps(
+    folder: Path, bias: np.ndarray, *, parts: int, batch: int, heads: int, steps: int = 20
+) -> Path:
     """Save query, key and value of positions that come before the batch, as PyTorch's attention has them."""
-    network = Network(20, batch, 32)
+    network = Network(steps, batch, 32)
     network.add("MatMul", network.weights("w", 32, parts * 32))
     product, network.value = network.value, network.constant("bias", bias)
     network.add("Add", product)
-    network.add("Reshape", network.constant("four", np.array([20, batch, parts, 32])))
+    network.add("Reshape", network.constant("four", np.array([steps, batch, parts, 32])))
     network.add("Unsqueeze", network.constant("front", np.array([0]))).add("Transpose", perm=[3, 1, 2, 0, 4])
     network.add("Squeeze", network.constant("third", np.array([3])))
     network.add("Gather", network.constant("which", np.array(0)), axis=0)
-    network.add("Reshape", network.constant("three", np.array([20, batch * heads, 32 // heads])))
+    network.add("Reshape", network.constant("three", np.array([steps, batch * heads, 32 // heads])))
     return network.add("Transpose", perm=[1, 0, 2]).save(folder / "x.onnx")
 
 
@@ -132,5 +142,7 @@ def test_a_uniform_bias_of_positions_before_the_batch_is_refused(
     path = attending_steps(tmp_path, zeros, parts=parts, batch=batch, heads=heads)
     expected = f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)"
     assert sentences(path, target) == [expected] * bool(axes)
+    blocks = attending_steps(tmp_path, zeros, parts=parts, batch=batch, heads=heads, steps=24)
+    assert sentences(blocks, target) == []
     trained = np.linspace(0, 1, parts * 32, dtype="float32")
     assert sentences(attending_steps(tmp_path, trained, parts=parts, batch=batch, heads=heads), target) == []
