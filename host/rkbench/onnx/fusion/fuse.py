@@ -26,7 +26,6 @@ from rkbench.onnx.fusion.geometry import (
     product_of,
     steps,
     turned_image,
-    turns_positions,
 )
 from rkbench.onnx.fusion.kinds import (
     ARITHMETIC,
@@ -41,6 +40,7 @@ from rkbench.onnx.fusion.kinds import (
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, length_norm, users
 from rkbench.onnx.fusion.reduced import picked_rows, reduction, turns_of
+from rkbench.onnx.fusion.turned import is_turned
 from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
@@ -280,7 +280,7 @@ class Fuser:
             return
         before = self.maker(node.inputs[0]) if node.inputs else None
         attended = before is not None and before.kind == "attention" and before.parts > 1
-        if node.op_type == "Transpose" and (turns_positions(node) or (attended and joins_heads(node))):
+        if node.op_type == "Transpose" and (is_turned(node) or (attended and joins_heads(node))):
             self.add(node, "turn")
             return
         if unfolds(node) or folds(node):

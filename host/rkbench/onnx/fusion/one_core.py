@@ -32,6 +32,7 @@ from rkbench.onnx.fusion.reduced import (
     spread_tasks,
     stacked_pieces,
 )
+from rkbench.onnx.fusion.turned import turned_tasks
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
 
@@ -219,7 +220,8 @@ def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
     """
     shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
     lanes = TURN_LANES[cores > 1][fp16]
-    tasks = shape[0] * shape[1] * max(shape[2:]) // lanes
+    known = turned_tasks(layer.node, lanes, cores)
+    tasks = shape[0] * shape[1] * max(shape[2:]) // lanes if known is None else known
     product = layer.node if joins_heads(layer.node) else next_node(layer.node.outputs[0], "MatMul")
     if product is not None and meets_lengths(product):
         if cores == 1:
@@ -227,7 +229,7 @@ def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
         if product is not layer.node:
             return 10 + shape[1] * min(shape[2:]) // lanes, 129, 1
     if cores == 1:
-        cpu = any(side % lanes for side in shape[2:])
+        cpu = any(side % lanes for side in shape[-2:])
         return 0 if cpu else tasks, TURN_BYTES[fp16], 1
     return 10 + tasks, 129, 1
 
