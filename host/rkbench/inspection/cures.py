@@ -19,7 +19,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "dead_taps": ("dead_taps",),
     "depthwise_multiplier": ("depthwise_multiplier", "regroup"),
     "dilation_commands": ("dead_taps", "dilated_rows"),
-    "folded_constant": ("constant_part", "joined_constants", "zero_product"),
+    "folded_constant": ("constant_part", "joined_constants", "zero_product", "taken_branch"),
     "depth_to_space_dense": ("pixel_shuffle",),
     "grouped_conv_dense": ("padded_groups", "regroup"),
     "groups_kept_apart": ("padded_groups", "regroup"),

@@ -196,6 +196,12 @@ def test_a_map_that_is_concatenated_is_a_bias() -> None:
     assert not any("[1, C, 1, 1]" in action for action in told)
 
 
+@pytest.mark.parametrize(("kind", "is_told"), [("Mul", True), ("Add", False), ("Where", False)])
+def test_a_map_that_scales_another_may_be_the_outcome_of_an_if(kind: str, *, is_told: bool) -> None:
+    """As torch writes LocalResponseNorm: the converter divides by what it found on a map of its own."""
+    assert any("If over sizes" in action for action in stored_map(kind, flat=True)) is is_told
+
+
 def turned(beside: str) -> Attribution:
     """Return what is said of a Transpose in many tasks behind a layer of this kind."""
     tensors = (

@@ -40,6 +40,15 @@ _BROADCAST = Fix(
     "network",
     say("where the map is added or multiplied, keep it as [1, C, 1, 1] and let it broadcast"),
 )
+_BRANCH = Fix(
+    "network",
+    say(
+        "take the branch of an If over sizes, as torch writes LocalResponseNorm: the converter computes it "
+        "once, on a map of its own, and stores the outcome; the results are wrong then (exact; 2.47 MB -> "
+        "212 kB on the first stage of a network for rk3588)"
+    ),
+    rewrites=("taken_branch",),
+)
 _AS_INPUT = Fix("network", say("feed the map as an input of the model"))
 
 
@@ -47,7 +56,11 @@ def _map_fixes(facts: ModelFacts, found: list[Held]) -> tuple[Fix, ...]:
     """Return what cures these maps: one broadcasts that says the same at every position."""
     joined = any(site.node.type == "Concat" for site, _ in found)
     flat = any(site.node.type in BROADCASTING and _is_flat(facts.model, tensor) for site, tensor in found)
-    return (*((_NO_CONCAT,) if joined else ()), *((_BROADCAST,) if flat else ()), _AS_INPUT)
+    scaled = any(
+        site.node.type in ("Mul", "Div") and tensor.shape == site.output_shape for site, tensor in found
+    )
+    fixes = ((_BRANCH, scaled), (_NO_CONCAT, joined), (_BROADCAST, flat), (_AS_INPUT, True))
+    return tuple(fix for fix, applies in fixes if applies)
 
 
 def _is_flat(model: RknnModel, tensor: Tensor) -> bool:
