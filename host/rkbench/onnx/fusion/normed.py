@@ -161,3 +161,41 @@ def _groups(node: ir.Node) -> tuple[int, int, int] | None:
     if shape is None or len(shape) not in (3, 4) or shape[0] != 1 or groups < 1 or shape[1] % groups:
         return None
     return groups, shape[1], math.prod(shape[2:])
+
+
+MOST_MAPS = 64
+"""More sequences than this become the rows of one map before they are normed. Seen kept at 64, so at 196."""
+
+
+def normed_maps(node: ir.Node, sequences: int) -> int:
+    """Return how many maps a norm over channels takes one after the other, of so many sequences.
+
+    Where a Reshape joined the positions of patches to their channels, and a convolution made the patches
+    (TNT), each still lies as a map of its own: its norm is over the whole of it.
+    """
+    shape = static_shape(node.inputs[0])
+    maker = node.inputs[0].producer() if node.inputs[0] is not None else None
+    before = static_shape(maker.inputs[0]) if maker is not None and maker.op_type == "Reshape" else None
+    if shape is not None and before is not None and len(shape) == len(before) == 3:
+        patches, positions, channels = before
+        joined = shape == (1, patches, positions * channels) and patches > 1 < positions
+        if joined and _lies_as_convolved(maker, patches):
+            return patches
+    return 1 if sequences > MOST_MAPS and shape is not None and len(shape) == 3 else sequences
+
+
+def _lies_as_convolved(node: ir.Node | None, maps: int) -> bool:
+    """Return whether a convolution over so many maps made what a node hands on in another shape."""
+    for _ in range(LONGEST_WAY):
+        value = node.inputs[0] if node is not None else None
+        node = value.producer() if value is not None else None
+        if node is None or node.op_type not in ("Add", "Reshape", "Transpose", "Conv"):
+            return False
+        if node.op_type == "Add" and all(one is not None and one.producer() for one in node.inputs):
+            return False  # of two maps: it is the stream behind a layer
+        if node.op_type == "Conv":
+            return (static_shape(node.outputs[0]) or (0,))[0] == maps
+    return False
+
+
+LONGEST_WAY = 6

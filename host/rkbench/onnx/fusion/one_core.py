@@ -13,7 +13,7 @@ from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
 from rkbench.onnx.fusion.gathered import picked_rows_of
 from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
-from rkbench.onnx.fusion.normed import group_norm, pixel_norm
+from rkbench.onnx.fusion.normed import group_norm, normed_maps, pixel_norm
 from rkbench.onnx.fusion.over_channels import (
     TOGETHER_BYTES,
     TURN_START,
@@ -85,7 +85,7 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return layer.parts, POOL_BYTES[cores], layer.parts
     if layer.kind == "norm":
         norms = group_norm(layer.node, target, dtype)
-        count = batch_of(layer) if norms is None else norms.count
+        count = normed_maps(layer.node, batch_of(layer)) if norms is None else norms.count
         tasks, bytes_, tensors = _norm(count, cores, fp16=fp16)
         pixels = pixel_norm(layer.node)
         turned = 0 if pixels is None else pixels.turn_bytes(target, dtype)
