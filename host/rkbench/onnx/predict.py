@@ -15,6 +15,7 @@ from rkbench.language.said import Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import is_frozen, stored_values
+from rkbench.onnx.cut_fields import note_of_cut_fields
 from rkbench.onnx.familiar import MANY, WIDTH, unfamiliar_forms
 from rkbench.onnx.foreseen import Asked
 from rkbench.onnx.fusion.rolled import rolled_positions
@@ -225,6 +226,7 @@ def _notes(network: OnnxFile, context: Context, nodes: list[PredictedNode], dtyp
                 frozen=", ".join(frozen),
             )
         )
+    notes += note_of_cut_fields(network.graph, context.target)
     unknown = [node.name for node in nodes if node.command_bytes is None]
     if unknown:
         notes.append(
