@@ -69,7 +69,18 @@ def _is_summed_over_positions(node: ir.Node) -> bool:
     if product is None or not _swaps_last(node) or product.inputs[0] is not node.outputs[0]:
         return False
     second = next_node(product.outputs[0], "MatMul")
-    return second is not None and second.inputs[1] is product.outputs[0]
+    return second is not None and second.inputs[1] is product.outputs[0] and _comes_back(second)
+
+
+def _comes_back(product: ir.Node) -> bool:
+    """Return whether positions and channels change places once more behind a product; not so in CoaT."""
+    values = list(product.outputs)
+    for _ in range(LONGEST_WAY):
+        readers = [user for value in values for user in users(value)]
+        if any(_swaps_last(user) for user in readers):
+            return True
+        values = [user.outputs[0] for user in readers if user.op_type in _ON_THE_WAY]
+    return False
 
 
 def _turns_back(node: ir.Node) -> bool:
