@@ -21,6 +21,20 @@ CUT_BLOCK = 8
 target."""
 
 
+def takes_everything(node: ir.Node) -> bool:
+    """Return whether a Slice hands its map on whole, as `x[:, :count]` of so many channels (GhostNet)."""
+    shape = static_shape(node.outputs[0])
+    return node.op_type == "Slice" and shape is not None and shape == static_shape(node.inputs[0])
+
+
+def _before_slice(value: ir.Value | None) -> ir.Value | None:
+    """Return the map that a Slice hands on whole to one reader; else the value itself."""
+    maker = value.producer() if value is not None else None
+    if maker is None or not takes_everything(maker) or len(users(value)) != 1:
+        return value
+    return maker.inputs[0]
+
+
 def parts_of_concat(value: ir.Value | None) -> tuple[int, ...]:
     """Return the channels of each part of a joined map of four dimensions; () if it is none."""
     maker = value.producer() if value is not None else None
@@ -43,6 +57,7 @@ def taken_apart(
     of a 1x1 begins within a block, or where the sums that are written and read again are fewer than what
     would be copied.
     """
+    value = _before_slice(value)
     channels = parts_of_concat(value)
     if value is None or not channels or len(users(value)) != 1:
         return ()

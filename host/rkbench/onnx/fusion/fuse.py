@@ -13,7 +13,14 @@ import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion import scaled
-from rkbench.onnx.fusion.apart import apart, has_third_between, merged_with_shuffle, shuffled, taken_apart
+from rkbench.onnx.fusion.apart import (
+    apart,
+    has_third_between,
+    merged_with_shuffle,
+    shuffled,
+    taken_apart,
+    takes_everything,
+)
 from rkbench.onnx.fusion.enlarged import is_enlarged_on_cpu
 from rkbench.onnx.fusion.flattened import flattened
 from rkbench.onnx.fusion.gathered import dense_pick, is_picked
@@ -255,7 +262,7 @@ class Fuser:
             self.add(node, "recurrent", parts=(static_shape(node.inputs[0]) or (1,))[0])
         elif (order := flattened(node, self.constants)) is not None:
             self.add(node, "order", convolution=order)
-        elif node.op_type in RENAMING:
+        elif node.op_type in RENAMING or takes_everything(node):
             self._rename(node)
         elif node.op_type in ON_CPU or is_enlarged_on_cpu(node):
             self.add(node, "picked" if is_picked(node, self.constants) else "cpu")
