@@ -22,9 +22,9 @@ target."""
 
 
 def takes_everything(node: ir.Node) -> bool:
-    """Return whether a Slice hands its map on whole, as `x[:, :count]` of so many channels (GhostNet)."""
-    shape = static_shape(node.outputs[0])
-    return node.op_type == "Slice" and shape is not None and shape == static_shape(node.inputs[0])
+    """Return whether a Slice hands a joined map on whole, as `x[:, :count]` of so many channels does."""
+    joined = node.inputs[0] if node.op_type == "Slice" and parts_of_concat(node.inputs[0]) else None
+    return joined is not None and static_shape(joined) == static_shape(node.outputs[0])
 
 
 def _before_slice(value: ir.Value | None) -> ir.Value | None:
