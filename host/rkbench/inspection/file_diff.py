@@ -31,17 +31,18 @@ def diff_files(other: Path, diff: ModelDiff, before: FileInspection, after: File
     )
 
 
+def _difference(change: int, name: str) -> Said:
+    if not change:
+        return say("{name} is of equal size", name=name)
+    if change > 0:
+        return say("{name} is {change} larger", name=name, change=format_bytes(change))
+    return say("{name} is {change} smaller", name=name, change=format_bytes(-change))
+
+
 def _sentence(diff: ModelDiff, name: str) -> Said:
     if diff.empty:
         return say("The same model: nothing that is compared differs.")
-    change = diff.size_difference_bytes
-    if change:
-        larger = say("{name} is {change} larger", name=name, change=format_bytes(change))
-        smaller = say("{name} is {change} smaller", name=name, change=format_bytes(abs(change)))
-        size = larger if change > 0 else smaller
-    else:
-        size = say("{name} is of equal size", name=name)
-    layers = len(diff.layers)
+    size, layers = _difference(diff.size_difference_bytes, name), len(diff.layers)
     if diff.same_weights:
         return say("{size}; the constants are the same, {layers} layers differ.", size=size, layers=layers)
     return say(

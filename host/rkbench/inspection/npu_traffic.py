@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rkbench.inspection.npu_document import TrafficCause
-from rkbench.language.said import Said, say
+from rkbench.language.said import NOTHING, Said, say, together
 from rkbench.npu.traffic import LayerTraffic, TrafficCode
 from rkbench.rknn.contents import Graph
 
@@ -29,11 +29,10 @@ KINDS: dict[TrafficCode, _TrafficWords] = {
         "padding_bytes",
         say("channels written that the layers do not have"),
         say(
-            "The output stage writes whole groups of channels: on the rk3588 an int8 depthwise convolution"
-            " writes 64 at a time and a dense one 32, so 16 channels cost four or two times their bytes, and"
-            " the same in the internal memory."
+            "The output stage writes whole groups of channels, and as many bytes for those that are none; "
+            "they lie in the internal memory too."
         ),
-        say("give these layers channels that fill a group (32, 64), or fewer pixels: a stride earlier on"),
+        say("give these layers channels that fill such groups, or fewer pixels: a stride earlier on"),
     ),
     "weights_refetched": _TrafficWords(
         "refetched_bytes",
@@ -62,7 +61,18 @@ def _cause(
     if not total or total < SMALLEST_SHARE * ddr_bytes:
         return
     ranked = sorted((node for node in amounts if amounts[node]), key=lambda node: -amounts[node])
-    names = tuple(graph.nodes[node].name.partition(":")[2] or graph.nodes[node].name for node in ranked)
-    yield TrafficCause(
-        code, kind.title, total, total / ddr_bytes, names[:MOST_LAYERS], kind.explanation, kind.fix
-    )
+    names = tuple(_name(graph, node) for node in ranked)[:MOST_LAYERS]
+    worst = next(layer for layer in traffic if layer.node == ranked[0])
+    example = _channels(names[0], *worst.padded_channels) if code == "padding_traffic" else NOTHING
+    explanation = together(kind.explanation, example)
+    yield TrafficCause(code, kind.title, total, total / ddr_bytes, names, explanation, kind.fix)
+
+
+def _channels(layer: str, own: int, written: int) -> Said:
+    return say("{layer} has {own} channels and writes {written}.", layer=layer, own=own, written=written)
+
+
+def _name(graph: Graph, node: int) -> str:
+    """Return a layer's name in the ONNX; what the compiler made bears its operator's."""
+    found = graph.nodes[node]
+    return found.name.partition(":")[2] or found.name or found.type

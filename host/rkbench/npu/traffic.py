@@ -34,6 +34,8 @@ class LayerTraffic:
     """Tasks that fill the activation table for it."""
     table_bytes: int
     """Commands that do so."""
+    padded_channels: tuple[int, int] = (0, 0)
+    """Of the task that writes most for no channel: its own channels, and those that it writes."""
 
 
 def layer_traffic(tasks: TaskList, costs: TaskCosts) -> tuple[LayerTraffic, ...]:
@@ -69,4 +71,12 @@ def _layer(
         weight_passes=int(np.bincount(group, minlength=1).max()),
         table_fills=int((fills[at] > SELECTION_WORDS).sum()),
         table_bytes=int(8 * fills[at][fills[at] > SELECTION_WORDS].sum()),
+        padded_channels=_padded_channels(tasks, at, padding),
     )
+
+
+def _padded_channels(tasks: TaskList, at: Ints, padding: Ints) -> tuple[int, int]:
+    worst = at[padding[at].argmax()]
+    if not padding[worst]:
+        return 0, 0
+    return int(tasks.get(f.REAL_CHANNELS)[worst]) + 1, int(tasks.get(f.OUT_CHANNELS)[worst]) + 1

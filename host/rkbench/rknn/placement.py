@@ -10,6 +10,8 @@ from rkbench.rknn.contents import Contents, Node, Tensor
 INTEGERS = ("INT8", "UINT8", "INT16")
 #: They move nothing.
 RENAMING = ("InputOperator", "OutputOperator", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+WEIGHT_BLOCKS = "WEIGHT_BLOCKS"
+"""The layout of what the network multiplies by."""
 _CONVERSION = "exDataConvert"
 _FLOATS = ("FLOAT", "BFLOAT")
 _MAPS = ("input", "output", "activation")
@@ -82,9 +84,13 @@ def _integers(contents: Contents) -> set[str]:
 
 
 def kernel_of(inputs: Sequence[Tensor]) -> Tensor | None:
-    """Return the weight tensor with four dimensions among a layer's inputs, or None."""
+    """Return the weight tensor with four dimensions among a layer's inputs, or None.
+
+    A stored map that a Concat joins stands before the kernel that the Concat has.
+    """
     kernels = (each for each in inputs if each.kind in ("weight", "compiler_constant"))
-    return next((each for each in kernels if len(each.shape) == 4), None)
+    found = [each for each in kernels if len(each.shape) == 4]
+    return next((each for each in found if each.layout == WEIGHT_BLOCKS), next(iter(found), None))
 
 
 def _is_quantized(tensor: Tensor) -> bool:

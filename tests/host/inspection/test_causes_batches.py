@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rkbench.inspection.causes import Attribution, Cause
 from rknn_writer import NodeSpec, TensorSpec
@@ -148,6 +150,24 @@ def test_of_a_concat_over_many_maps_the_tasks_of_its_parts_are_no_convolution(ma
     cause = found(diagnose(tensors, nodes), "concat_realigned")
     assert cause is not None
     assert cause.sections["register_commands"] == 640 * maps
+
+
+def test_a_stored_map_that_a_concat_joins_is_not_its_kernel() -> None:
+    """SOLO's positions: constant maps stand before the kernel that realigns them, and are another cause's."""
+    rows = [ONE if column == row + 8 * (row > 7) else bytes(2) for row in range(16) for column in range(24)]
+    stored = TensorSpec("positions", "weight", shape=(1, 1, 64, 64), data=bytes(range(256)) * 32, layout=64)
+    kernel = constant("k", (16, 24, 1, 1), b"".join(rows), kind="compiler_constant")
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 8, 64, 64)),
+        stored,
+        replace(kernel, layout=65),
+        TensorSpec("y", kind="output", shape=(1, 16, 64, 64)),
+    )
+    nodes = (NodeSpec("Concat:c", "Concat", 2, (0, 1, 2), (3,), tasks(3)),)
+    cause = found(diagnose(tensors, nodes), "concat_realigned")
+    assert cause is not None
+    assert cause.sections["compiler_constants"] == 2 * 16 * 24
+    assert "weights" not in cause.sections
 
 
 def test_a_layer_without_a_name_is_told_by_what_it_makes_and_an_output_is_no_map_cut_in_tasks() -> None:

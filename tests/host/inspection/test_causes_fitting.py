@@ -129,8 +129,8 @@ def padded(channels: int, stride: int) -> Attribution:
     ("channels", "stride", "said"),
     [
         (1, 2, "a strided kernel over one channel: SpaceToDepth(2)"),
-        (1, 1, "an input of 1 to 4 channels fills no block"),
-        (3, 2, "an input of 1 to 4 channels fills no block"),
+        (1, 1, "the network's input has 1 to 4 channels, not yours to choose"),
+        (3, 2, "the network's input has 1 to 4 channels, not yours to choose"),
         (24, 1, "channels that are a multiple of 16"),
     ],
 )
@@ -157,10 +157,10 @@ def test_channels_are_to_be_chosen_where_they_are_a_designers() -> None:
         NodeSpec("exSDPAttention:s", "exSDPAttention", 2, (2, 3), (4,), tasks(1)),
     )
     assert actions(diagnose(tensors, nodes), "padding") == [
-        "45.5 kB in 1 layer: an input of 1 to 4 channels fills no block",
+        "45.5 kB in 1 layer: the network's input has 1 to 4 channels, not yours to choose",
         (
-            "11.8 kB in 1 layer: positions in stored operands of attention; windows of a multiple of 16 "
-            "positions fill the blocks"
+            "11.8 kB in 1 layer: rows of stored operands of products; a multiple of 16 of them (positions "
+            "of a window, where it is attention) fills the blocks"
         ),
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from onnx_networks import Network
-from rkbench.onnx import predict_size
+from rkbench.onnx import fix, predict_size
 from rkbench.onnx.prediction import LAID_FLAT
 
 
@@ -49,3 +49,13 @@ def test_it_is_said_what_the_kernel_is_stored_as_and_what_it_needs(tmp_path: Pat
     assert node.becomes == LAID_FLAT
     assert node.note.startswith("a 3-D kernel (32x16x3x3x3 in the ONNX)")
     assert node.excess_bytes == 2 * 9 * (128 * 128 - 3 * 16 * 32) + 4 * 128  # and a bias for each channel
+
+
+@pytest.mark.parametrize("patch", [(2, 16, 16), (8, 8, 8)])
+def test_patches_of_a_video_are_no_patches_of_a_picture(tmp_path: Path, patch: tuple[int, ...]) -> None:
+    """VideoMAE's embedding: its kernel has three axes, though it is predicted as laid flat to two."""
+    network = Network(1, 3, 8, 64, 64)
+    weights = network.weights("patches", 32, 3, *patch)
+    network.add("Conv", weights, kernel_shape=list(patch), strides=list(patch))
+    path = network.save(tmp_path / "m.onnx")
+    assert fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx").changes == ()

@@ -36,8 +36,7 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         explanation=say(
             "The NPU knows one map at a time. What stands where a batch does (windows, heads, patches, "
             "groups, rows, pixels) is worked through one after the other, each map with commands of its own, "
-            "however small it is. A product of two maps has several tasks for each map, on the rk3568 one "
-            "for every 4 rows."
+            "however small it is."
         ),
         layers=tuple(site.base for site in layers[:10]),
         claims=claims,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
@@ -82,7 +83,8 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         )
     if not claims:
         return None
-    owned = {claim.layer: claim.size_bytes for claim in claims if claim.section == "register_commands"}
+    owned = _by_layer(claims, "register_commands", "tasks")
+    commands = sum(claim.size_bytes for claim in claims if claim.section == "register_commands")
     largest = max(layers, key=lambda site: owned[site.index])
     batched = _notable_batches(layers, owned)
     joined = (ONE_SIDE,) if could_be_joined(facts, batched) else ()
@@ -95,15 +97,17 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             largest=largest.base,
             output_shape=dims(largest.output_shape),
         ),
-        explanation=_GROW_WITH_NUMBER if batched else _GROW_WITH_SIZE,
+        explanation=_why_they_grow(commands, sum(owned.values()) - commands, batched),
         layers=_largest_first(layers, owned),
         claims=tuple(claims),
         evidence=(
             say(
-                "commands for 1 core {commands}, added for 2 cores {of_two}, for 3 cores {of_three}",
+                "commands for 1 core {commands}, added for 2 cores {of_two}, for 3 cores {of_three}; lists "
+                "of tasks added {tasks}",
                 commands=format_bytes(sum(site.commands[0] for site in layers)),
                 of_two=format_bytes(sum(site.commands[1] for site in layers)),
                 of_three=format_bytes(sum(site.commands[2] for site in layers)),
+                tasks=format_bytes(TASK_BYTES * sum(sum(site.tasks[1:]) for site in layers)),
             ),
             *_of_many_maps(batched, owned),
         ),
@@ -112,6 +116,11 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
+_GROW_WITH_TASKS = say(
+    "The compiler stores the list of tasks three times: for 1, 2 and 3 cores, 40 bytes a task, here more "
+    "than the register commands that are stored again. It grows with the number of tasks, not with the "
+    "weights."
+)
 _GROW_WITH_SIZE = say(
     "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
     "with the size of the feature maps, not with the weights."
@@ -120,6 +129,20 @@ _GROW_WITH_NUMBER = say(
     "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow with the number "
     "of the feature maps, each of which has commands of its own, and with their size, not with the weights."
 )
+
+
+def _why_they_grow(command_bytes: int, task_bytes: int, batched: Sequence[Site]) -> Said:
+    if task_bytes > command_bytes:
+        return _GROW_WITH_TASKS
+    return _GROW_WITH_NUMBER if batched else _GROW_WITH_SIZE
+
+
+def _by_layer(claims: Iterable[Claim], *sections: str) -> dict[int | None, int]:
+    owned: dict[int | None, int] = defaultdict(int)
+    for claim in claims:
+        if claim.section in sections:
+            owned[claim.layer] += claim.size_bytes
+    return owned
 
 
 def _largest_first(layers: Iterable[Site], owned: dict[int | None, int]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
-from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
+from rkbench.inspection.causes.site import IN_BLOCKS, Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import Said, clause, say
 from rkbench.rknn.targets import kept_group_alignment
@@ -139,14 +139,26 @@ def _parts(facts: ModelFacts, concat: Site) -> list[int]:
 
 
 def _claims(facts: ModelFacts, ledger: Ledger) -> tuple[Claim, ...]:
-    """Everything of a convolution that was added; of a Concat its kernel and that one's task."""
+    """Everything of a convolution that was added; of a Concat its kernel and that one's task.
+
+    Maps that it joins are another cause's.
+    """
     added = [site.index for site in facts.realigning if site.is_convolution]
     joined = [site for site in facts.realigning if not site.is_convolution]
     return (
-        *ledger.everything((site.index for site in facts.realigning), CONSTANT_SECTIONS),
-        *ledger.everything(added, COMMAND_SECTIONS),
+        *ledger.everything(added, (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
+        *(_beside_maps(ledger, site, section) for site in joined for section in CONSTANT_SECTIONS),
         *(claim for site in joined for claim in _beyond_parts(facts, ledger, site)),
     )
+
+
+def _beside_maps(ledger: Ledger, concat: Site, section: str) -> Claim:
+    """Return what of a Concat's constants is no map that it joins: its convolution's."""
+    maps = [
+        each for each in concat.constants if each.layout == IN_BLOCKS and SECTION_OF[each.kind] == section
+    ]
+    stored = sum(each.buffer_bytes for each in maps)
+    return Claim(section, concat.index, max(0, ledger.left(section, concat.index) - stored))
 
 
 def _beyond_parts(facts: ModelFacts, ledger: Ledger, concat: Site) -> tuple[Claim, ...]:

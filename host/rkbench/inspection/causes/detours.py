@@ -133,13 +133,5 @@ def _plain_operand(site: Site) -> Tensor | None:
         return None
     if site.tasks[0] * _POSITIONS_OF_A_TASK < positions or positions <= _POSITIONS_OF_A_TASK:
         return None
-    return next(
-        (
-            tensor
-            for tensor in site.inputs
-            if tensor.kind in ("input", "activation")
-            and tensor.layout != IN_BLOCKS
-            and tensor.shape[1:] == (1, *site.output_shape[2:])
-        ),
-        None,
-    )
+    maps = (each for each in site.inputs if each.kind in ("input", "activation") and each.layout != IN_BLOCKS)
+    return next((each for each in maps if each.shape[1:] == (1, *site.output_shape[2:])), None)

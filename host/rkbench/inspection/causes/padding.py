@@ -61,9 +61,7 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             worst=worst.base,
             kernel=dims(widest.shape),
         ),
-        explanation=say(
-            "Input channels are filled up to blocks of 8, 16 or 32; more than 2x only with 1-3 channels."
-        ),
+        explanation=say("Input channels are filled up to blocks of 8, 16 or 32."),
         layers=(),
         claims=tuple(claims),
         evidence=(
@@ -100,7 +98,7 @@ def _bytes(padded: Iterable[Padded]) -> int:
 
 
 def _whose(facts: ModelFacts, site: Site, kernel: Tensor) -> str:
-    """Return whose the channels are: the compiler's, an input's, positions of attention, or to be chosen."""
+    """Return whose the channels are: the compiler's, an input's, a product's operand's, or to be chosen."""
     if kernel.kind == "compiler_constant" or site.index in {other.index for other in facts.averages}:
         return "made"
     if not site.node.type.startswith("Conv"):
@@ -119,11 +117,15 @@ def _told(facts: ModelFacts, whose: str, padded: list[Padded]) -> Said:
             layers=layers,
         )
     if whose == "given":
-        return say("{size} in {layers}: an input of 1 to 4 channels fills no block", size=size, layers=layers)
+        return say(
+            "{size} in {layers}: the network's input has 1 to 4 channels, not yours to choose",
+            size=size,
+            layers=layers,
+        )
     if whose == "positions":
         return say(
-            "{size} in {layers}: positions in stored operands of attention; windows of a multiple of "
-            "{block} positions fill the blocks",
+            "{size} in {layers}: rows of stored operands of products; a multiple of {block} of them "
+            "(positions of a window, where it is attention) fills the blocks",
             size=size,
             layers=layers,
             block=_multiple(facts),

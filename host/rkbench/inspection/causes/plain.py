@@ -11,12 +11,12 @@ from rkbench.inspection.causes.cause import Cause, Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import PLAIN_TASK_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts
-from rkbench.inspection.causes.site import WEIGHT_BLOCKS, Site
+from rkbench.inspection.causes.site import Site
 from rkbench.inspection.causes.weights import unpadded_bytes
 from rkbench.inspection.formatting import count
 from rkbench.language.said import clause, say
 from rkbench.rknn.file_format import TASK_BYTES
-from rkbench.rknn.placement import runs_on_cpu
+from rkbench.rknn.placement import WEIGHT_BLOCKS, runs_on_cpu
 from rkbench.units import format_bytes
 
 HEALTHY_RATIO = 1.5

@@ -25,9 +25,6 @@ STRUCTURE_INPUT_TASK = 213
 IN_BLOCKS = "NC1HWC2"
 """The layout of maps in blocks of channels, and of constants that are read like maps."""
 
-WEIGHT_BLOCKS = "WEIGHT_BLOCKS"
-"""The layout of what the network multiplies by."""
-
 _FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
 
 

@@ -116,8 +116,7 @@ def _cut_convolutions(facts: ModelFacts) -> list[list[Site]]:
 def _until_one(facts: ModelFacts, heads: list[Site]) -> list[Site]:
     """Return what reads the slices and what follows, in order, up to the layer in which all are one again."""
     members = {site.index for site in heads}
-    last = max(members)
-    open_ends = set(members)
+    last, open_ends = max(members), set(members)
     if not all(site.node.type.startswith(_PARTS) for site in heads):
         return []
     for site in facts.sites[min(members) :]:

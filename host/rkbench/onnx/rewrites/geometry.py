@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, convolution_of
+from rkbench.onnx.values import static_shape
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,14 @@ class Axis:
 
 
 def axes_of(node: ir.Node) -> tuple[Axis, ...] | None:
-    """Return the spatial axes of a Conv; None where a size is not known, or left to SAME."""
+    """Return the spatial axes of a Conv; None where a size is not known, or left to SAME.
+
+    None too where its geometry is one of two axes that three were laid flat to: its weights have three.
+    """
     geometry = convolution_of(node) if node.op_type == "Conv" else None
     if geometry is None or geometry.input_size is None or geometry.output_size is None:
+        return None
+    if len(static_shape(node.inputs[1]) or ()) != 2 + len(geometry.kernel):
         return None
     pads = _pads(node, geometry)
     if pads is None:
