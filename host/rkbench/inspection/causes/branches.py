@@ -67,8 +67,7 @@ def mergeable_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             kinds=listing(kinds),
         ),
         explanation=say(
-            "The compiler folds a BatchNormalization into the convolution before it, but keeps "
-            "branches, chains and parts as the ONNX has them: each is a layer with commands of its "
+            "The compiler merges some of such layers itself; these stayed apart, each with commands of its "
             "own."
         ),
         layers=tuple(site.base for site in gone[:10]),
