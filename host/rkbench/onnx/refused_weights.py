@@ -224,11 +224,9 @@ def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     """
     if node.op_type != "MatMul" or targets.TARGETS[asked.target].npu_cores == 1:
         return
-    behind: ir.Node | None = node
-    while behind is not None and behind.op_type != "Softmax":
-        behind = next_node(behind.outputs[0], "Mul", "Div", "Add", "Softmax")
-    last = next_node(behind.outputs[0], "MatMul") if behind is not None else None
-    if behind is None or last is None or last.inputs[0] is not behind.outputs[0]:
+    softmax = _reached(node, "Softmax", ("Mul", "Div", "Add", "Cast"))
+    last = _reached(softmax, "MatMul", ("Cast",)) if softmax is not None else None
+    if last is None:
         return
     read = asked.constants.intersection((*node.inputs, *last.inputs))
     scores = static_shape(node.outputs[0]) or ()
@@ -241,6 +239,14 @@ def _attends_stored(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
             say("attention whose query, key or value is stored, as queries are that a network learns"),
             say("make an input of the network of what is stored, and give it with every call"),
         )
+
+
+def _reached(node: ir.Node, kind: str, passed: tuple[str, ...]) -> ir.Node | None:
+    """Return the node of a kind whose first input comes from another, through such as are passed alone."""
+    before, found = node, next_node(node.outputs[0], kind, *passed)
+    while found is not None and found.op_type != kind:
+        before, found = found, next_node(found.outputs[0], kind, *passed)
+    return found if found is not None and found.inputs[0] is before.outputs[0] else None
 
 
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (

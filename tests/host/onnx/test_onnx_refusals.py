@@ -408,7 +408,7 @@ def test_other_biases_of_scores_convert(tmp_path: Path, order: str, bias: tuple[
     assert sentences(scored(tmp_path, order, bias)) == []
 
 
-def asked_by_stored(folder: Path, stored: str) -> Path:
+def asked_by_stored(folder: Path, stored: str, *casts: str) -> Path:
     """Save attention of 4 heads, some of whose query, key and value are stored."""
     network, parts = Network(1, 4, 49, 16), dict[str, str]()
     for name, shape in (("query", (1, 4, 20, 16)), ("key", (1, 4, 16, 49)), ("value", (1, 4, 49, 16))):
@@ -421,7 +421,10 @@ def asked_by_stored(folder: Path, stored: str) -> Path:
             parts[name] = network.add("Relu").value
     network.value = parts["query"]
     network.add("MatMul", parts["key"]).add("Mul", network.constant("scale", np.array(0.25, "float32")))
-    return network.add("Softmax", axis=-1).add("MatMul", parts["value"]).save(folder / "x.onnx")
+    network.add("Softmax", axis=-1)
+    for cast in casts:
+        network.add(cast, to=onnx.TensorProto.FLOAT)
+    return network.add("MatMul", parts["value"]).save(folder / "x.onnx")
 
 
 @pytest.mark.parametrize("stored", ["query", "key", "value", "key value", ""])
@@ -430,6 +433,11 @@ def test_attention_to_what_is_stored_is_refused_on_several_cores(tmp_path: Path,
     expected = ["ValueError: inputs or 'outputs' must be set!"] if stored else []
     assert sentences(path) == sentences(path, "rk3588", "int8") == expected
     assert sentences(path, "rk3568") == []
+
+
+def test_casts_behind_the_softmax_change_nothing(tmp_path: Path) -> None:
+    path = asked_by_stored(tmp_path, "query", "Cast", "Cast")
+    assert sentences(path) == ["ValueError: inputs or 'outputs' must be set!"]
 
 
 def test_a_stored_query_without_heads_is_not(tmp_path: Path) -> None:
