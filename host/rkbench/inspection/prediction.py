@@ -11,6 +11,7 @@ from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.onnx.convolution import DEPTHWISE, KEPT, ORDINARY
 from rkbench.onnx.prediction import (
+    BY_ROWS,
     FAR_TAPS,
     LONG_KERNEL,
     MERGED,
@@ -30,7 +31,7 @@ PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
 """What is no reason for more constants than a node's weights need, but for the filling of blocks."""
 COMMANDS = {
     KEPT: say("kept grouped, one convolution per group"),
-    **{kind: kind for kind in (FAR_TAPS, LONG_KERNEL, MOVED, MULTIPLIED, NORMED, RECURRENT)},
+    **{kind: kind for kind in (BY_ROWS, FAR_TAPS, LONG_KERNEL, MOVED, MULTIPLIED, NORMED, RECURRENT)},
 }
 """What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5

@@ -19,6 +19,7 @@ from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map
 from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.gathered import dense_pick, is_picked, picked_rows_of, picked_vector
+from rkbench.onnx.fusion.geometry import is_by_rows
 from rkbench.onnx.fusion.reduced import reduction
 from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
 from rkbench.onnx.node_convolution import projected, shared
@@ -26,6 +27,7 @@ from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
 from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.node_taps import taken_apart
 from rkbench.onnx.prediction import (
+    BY_ROWS,
     FILLED,
     FOLDED,
     LAID_FLAT,
@@ -90,6 +92,8 @@ def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     has_bias = len(node.inputs) > 2 or any(user.op_type == "Add" for user in node.outputs[0].consumers())
     geometry = Convolution(columns, rows, has_bias=has_bias)
     share = projected(geometry, context, dtype)
+    if is_by_rows(node):
+        share = replace(share, becomes=BY_ROWS)
     return share if context.owners[weight] is node else shared(geometry, share, context, dtype)
 
 

@@ -6,7 +6,8 @@ import math
 
 import onnx_ir as ir
 
-from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.convolution import MAP_AXES, Convolution
+from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.fusion.tasks import LARGEST_IMAGE
 from rkbench.onnx.shapes import pooling_kernels
@@ -31,11 +32,76 @@ def product_of(node: ir.Node) -> Convolution | None:
     if shape is None or len(shape) != 2:
         return None
     inputs, outputs = shape[::-1] if node.attributes.get_int("transB", 0) else shape
+    if is_by_rows(node):
+        data = data[1:] if data is not None else data
     # [steps, 1, features] is one map, a step a row.
     batch = data[0] if data is not None and len(data) > 2 and data[1:-1] != (1,) else 1
     pixels = math.prod(data) // inputs // batch if data and inputs and batch else 1
     size = data[1:3] if data is not None and len(data) == 4 else (1, pixels)
     return Convolution(outputs, inputs, input_size=size, output_size=size, batch=max(batch, 1))
+
+
+def is_by_rows(product: ir.Node) -> bool:
+    """Return whether a product by stored weights takes each row of a map for a map of its own.
+
+    Channels come last, a row is no multiple of four, and the map is not made tokens behind it. Read from
+    files of toolkit 2.5.0: products and norms before them, 14x14 and 7x7 but not 28x28 and 56x56.
+    """
+    shape, weights = static_shape(product.inputs[0]), static_shape(product.inputs[1])
+    if shape is None or len(shape) != 4 or weights is None or len(weights) != 2:
+        return False
+    is_map = shape[0] == 1 < min(shape[1:3]) and shape[2] % ROW_PIXELS != 0
+    is_kept = not any(user.op_type in ("Reshape", "Shape") for user in product.outputs[0].consumers())
+    return is_map and is_kept and not _is_turned_alone(product)
+
+
+def rows_apart(layer: FusedLayer) -> int:
+    """Return the rows of the map that a layer makes if the product behind takes each for a map; 0 if not."""
+    made = layer.nodes[-1].outputs[0] if layer.nodes else layer.node.outputs[0]
+    product, shape = next_node(made, "MatMul"), static_shape(made)
+    return shape[1] if shape is not None and product is not None and is_by_rows(product) else 0
+
+
+def _is_turned_alone(product: ir.Node) -> bool:
+    """Return whether a Transpose gives what a product reads, of a map that nothing else reads: it is none.
+
+    A sum with the map that came before keeps the channels where they are.
+    """
+    value: ir.Value | None = product.inputs[0]
+    for _ in range(MOST_BETWEEN):
+        maker = value.producer() if value is not None else None
+        if value is None or maker is None or any(_joins(value, user) for user in value.consumers()):
+            return False
+        if maker.op_type == "Transpose":
+            turned = maker.inputs[0]
+            return turned is not None and len(turned.uses()) == 1
+        value = next((one for one in maker.inputs if len(static_shape(one) or ()) == MAP_AXES), None)
+    return False
+
+
+def _joins(value: ir.Value, node: ir.Node) -> bool:
+    """Return whether a node adds another map to a value; its own powers, as in a GELU, are no other."""
+    other = next((one for one in node.inputs if one is not None and one is not value), None)
+    if node.op_type != "Add" or other is None or static_shape(other) != static_shape(value):
+        return False
+    return not _is_power(other, value) and not _is_power(value, other)
+
+
+def _is_power(value: ir.Value, base: ir.Value) -> bool:
+    """Return whether a map is another one times itself and numbers."""
+    found = {value}
+    for _ in range(MOST_POWERS):
+        makers = [maker for one in found if (maker := one.producer()) and maker.op_type in ("Mul", "Pow")]
+        found = {one for maker in makers for one in maker.inputs if one is not None}
+        if base in found:
+            return True
+    return False
+
+
+MOST_POWERS = 4
+MOST_BETWEEN = 40
+"""Nodes of norms and activations between a map and the product that reads it."""
+ROW_PIXELS = 4
 
 
 def steps(size: tuple[int, int], channels: int) -> list[Convolution]:

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
 from rkbench.onnx.fusion.gathered import picked_rows_of
-from rkbench.onnx.fusion.geometry import joins_heads
+from rkbench.onnx.fusion.geometry import joins_heads, rows_apart
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.normed import group_norm, normed_maps, pixel_norm
 from rkbench.onnx.fusion.over_channels import (
@@ -85,8 +85,8 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return layer.parts, POOL_BYTES[cores], layer.parts
     if layer.kind == "norm":
         norms = group_norm(layer.node, target, dtype)
-        count = normed_maps(layer.node, batch_of(layer)) if norms is None else norms.count
-        tasks, bytes_, tensors = _norm(count, cores, fp16=fp16)
+        maps = rows_apart(layer) or normed_maps(layer.node, batch_of(layer))
+        tasks, bytes_, tensors = _norm(norms.count if norms else maps, cores, fp16=fp16)
         pixels = pixel_norm(layer.node)
         turned = 0 if pixels is None else pixels.turn_bytes(target, dtype)
         return tasks, bytes_ + turned // tasks, tensors
@@ -242,7 +242,7 @@ def _norm(batch: int, cores: int, *, fp16: bool) -> tuple[int, int, int]:
     tasks = 15 if fp16 else 17
     if batch == 1:
         return (16, 305, 6) if fp16 else (18, 295, 6)
-    return (batch * tasks, 255, 6) if cores == 1 else (batch * tasks, 960, 6)
+    return (batch * tasks, 255, 6) if cores == 1 or batch % 2 else (batch * tasks, 960, 6)
 
 
 def _attention(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
