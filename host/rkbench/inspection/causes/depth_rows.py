@@ -152,7 +152,8 @@ class _Rows:
 
     def _used(self, part: Row) -> list[bool]:
         filler = self._filler(part)
-        return [any(value != filler for value in values) for values in zip(*part, strict=True)]
+        # In a damaged file the places of a row may hold more or fewer channels than one another.
+        return [any(value != filler for value in values) for values in zip(*part, strict=False)]
 
     def _filler(self, row: Row) -> int | None:
         width = ELEMENT_BYTES[self._kernels[0].dtype]
