@@ -48,6 +48,40 @@ def test_a_transposed_convolution_of_other_weights_is_none(values: dict[int, byt
     assert found(diagnose(transposed(values)), "depth_to_space_dense") is None
 
 
+def merging(
+    values: dict[int, bytes], *, stride: int = 2, native: tuple[int, ...] = (4, 1, 2, 2, 16, 16)
+) -> FileSpec:
+    """Return a file of a strided convolution, 16 inputs, 64 outputs, 2x2, whose kernel has these values."""
+    data = b"".join(values.get(place, ZERO) for place in range(64 * 16 * 4))
+    kernel = replace(constant("k", (64, 16, 2, 2), data), native_shape=native)
+    spec = one_layer("Conv", kernel)
+    graph = spec.graphs[0]
+    node = replace(graph.nodes[0], options_type=1, strides=(stride, stride), groups=1)
+    return FileSpec((replace(graph, nodes=(node,)),))
+
+
+def test_a_strided_convolution_of_single_ones_merges_patches() -> None:
+    cause = found(diagnose(merging(ONCE)), "merged_patches_dense")
+    assert cause is not None
+    assert (cause.layers, cause.bytes) == (("n",), 64 * 16 * 4 * 2)
+    assert "1 strided convolution of zeros and ones does what SpaceToDepth does" in cause.because
+    assert "Transpose, SpaceToDepth, Transpose" in cause.fix[0].action
+
+
+@pytest.mark.parametrize(
+    ("values", "stride"), [(ONCE | {0: HALF}, 2), (ONCE | {1: ONE}, 2), ({}, 2), (ONCE, 1)]
+)
+def test_a_strided_convolution_of_other_weights_or_steps_merges_none(
+    values: dict[int, bytes], stride: int
+) -> None:
+    assert found(diagnose(merging(values, stride=stride)), "merged_patches_dense") is None
+
+
+def test_a_kernel_that_lies_as_another_is_read() -> None:
+    """No converter writes it: 16 outputs over 64 inputs, in a kernel of 64 over 16."""
+    assert diagnose(merging(ONCE, native=(1, 4, 2, 2, 16, 16))).causes
+
+
 def rows(reads: list[int | None], inputs: int) -> TensorSpec:
     """Return a 1x1 kernel whose rows read one input each, or nothing."""
     ones = (ONE if column == read else ZERO for read in reads for column in range(inputs))

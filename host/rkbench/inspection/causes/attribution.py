@@ -61,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     shuffles.permuted_views,
     one_hot.moved_channels,
     one_hot.depth_to_space,
+    one_hot.merged_patches,
     taps.one_channel_kernel,
     masks.stored_masks,
     constants.folded_constants,

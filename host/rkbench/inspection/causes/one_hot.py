@@ -33,6 +33,14 @@ _ONE_STEP = Fix(
     ),
     rewrites=("space_to_depth",),
 )
+_MERGED = Fix(
+    "network",
+    say(
+        "merge patches by Transpose, SpaceToDepth, Transpose (its channels have the pixels of a row side by "
+        "side: the norm and the weights behind take that order; exact; 557 -> 254 kB on a sample for rk3588 "
+        "in float16, 286 -> 134 for rk3568 in int8)"
+    ),
+)
 
 
 def depth_to_space(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -72,6 +80,52 @@ def depth_to_space(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
+def merged_patches(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Pixels of each block that become channels, as Swin merges patches: a convolution with a 1 for each."""
+    layers = [site for site in facts.sites if _merges_patches(facts.model, site)]
+    if not layers:
+        return None
+    worst = max(layers, key=lambda site: site.layer.weight_bytes)
+    return Finding(
+        code="merged_patches_dense",
+        title=say("patches merged to channels by dense convolutions"),
+        because=clause(
+            "{layers} of zeros and ones {do_} what SpaceToDepth does without weights: {bytes} ({share}), "
+            "most {worst} ({kernel})",
+            layers=count(len(layers), "strided convolution"),
+            do_="does" if len(layers) == 1 else "do",
+            worst=worst.base,
+            kernel=_shape_of(worst),
+        ),
+        explanation=say(
+            "Slices and a Concat that make channels of the pixels of each block only move numbers. The "
+            "compiler writes them as a convolution whose kernel has a single 1 for each channel that it "
+            "makes: it grows with the square of the channels."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=ledger.everything((site.index for site in layers), CONSTANT_SECTIONS),
+        evidence=tuple(
+            say(
+                "{site}: {kernel}, one value that is no zero for each output",
+                site=site.base,
+                kernel=_shape_of(site),
+            )
+            for site in layers[:4]
+        ),
+        fixes=(_MERGED,),
+        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
+    )
+
+
+def _merges_patches(model: RknnModel, site: Site) -> bool:
+    kernel, options = site.kernel, site.node.convolution
+    if kernel is None or options is None or not site.is_convolution or kernel not in site.constants:
+        return False
+    area = prod(kernel.shape[2:])
+    tiles = area > 1 and options.strides == kernel.shape[2:] and options.groups == 1
+    return tiles and kernel.shape[0] == kernel.shape[1] * area and _is_one_hot(model, kernel)
+
+
 def _is_depth_to_space(model: RknnModel, site: Site) -> bool:
     kernel = site.kernel
     if kernel is None or not site.node.type.startswith("ConvTranspose") or kernel not in site.constants:
@@ -81,7 +135,10 @@ def _is_depth_to_space(model: RknnModel, site: Site) -> bool:
 
 
 def _is_one_hot(model: RknnModel, kernel: Tensor) -> bool:
-    """Return whether a kernel has two values only, one of them once for each input channel."""
+    """Return whether a kernel has two values only, one of them as often as its first side is long.
+
+    That side is the inputs of a transposed convolution, the outputs of another.
+    """
     code = _INTEGERS.get(ELEMENT_BYTES.get(kernel.dtype, 0))
     if code is None or kernel.buffer_bytes < prod(kernel.shape) * ELEMENT_BYTES[kernel.dtype]:
         return False
