@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -105,17 +107,26 @@ def test_a_result_goes_where_a_link_leads(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_who_waits_for_the_reader_of_a_pipe_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pipe = tmp_path / "pipe"
+class Heard(StringIO):
+    """A stderr that tells when a line is complete: what a thread writes while it is emptied would be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = threading.Event()
+
+    def flush(self) -> None:
+        if self.getvalue().endswith("\n"):
+            self.line.set()
+
+
+def test_who_waits_for_the_reader_of_a_pipe_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, heard = tmp_path / "pipe", Heard()
+    monkeypatch.setattr(sys, "stderr", heard)
     os.mkfifo(pipe)
     writer = threading.Thread(target=write_text, args=(str(pipe), "[1]"), daemon=True)
     writer.start()
-    told = ""
-    while "waiting" not in told and writer.is_alive():
-        told += capsys.readouterr().err
-    assert told == f"bench: {pipe} is a pipe: waiting until it is read\n"
+    assert heard.line.wait(60)
+    assert heard.getvalue() == f"bench: {pipe} is a pipe: waiting until it is read\n"
     assert pipe.read_text() == "[1]"
     writer.join()
 
