@@ -49,7 +49,7 @@ _BRANCH = Fix(
     ),
     rewrites=("taken_branch",),
 )
-_AS_INPUT = Fix("network", say("feed the map as an input of the model"))
+MAP_AS_INPUT = Fix("network", say("feed the map as an input of the model"))
 
 
 def _map_fixes(facts: ModelFacts, found: list[Held]) -> tuple[Fix, ...]:
@@ -59,7 +59,7 @@ def _map_fixes(facts: ModelFacts, found: list[Held]) -> tuple[Fix, ...]:
     scaled = any(
         site.node.type in ("Mul", "Div") and tensor.shape == site.output_shape for site, tensor in found
     )
-    fixes = ((_BRANCH, scaled), (_NO_CONCAT, joined), (_BROADCAST, flat), (_AS_INPUT, True))
+    fixes = ((_BRANCH, scaled), (_NO_CONCAT, joined), (_BROADCAST, flat), (MAP_AS_INPUT, True))
     return tuple(fix for fix, applies in fixes if applies)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Claim, Finding, Fix
-from rkbench.inspection.causes.constants import LARGE_CONSTANT_BYTES
+from rkbench.inspection.causes.cause import Claim, Finding
+from rkbench.inspection.causes.constants import LARGE_CONSTANT_BYTES, MAP_AS_INPUT
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspection.formatting import count, dims
@@ -52,5 +52,5 @@ def stored_masks(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site, t in found[:4]
         ),
-        fixes=(Fix("network", say("feed the map as an input of the model")),),
+        fixes=(MAP_AS_INPUT,),
     )

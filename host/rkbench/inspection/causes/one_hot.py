@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 
 from rkbench.inspection.causes.cause import Finding, Fix, where_float
@@ -48,36 +50,21 @@ def depth_to_space(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     layers = [site for site in facts.sites if _is_depth_to_space(facts.model, site)]
     if not layers:
         return None
-    worst = max(layers, key=lambda site: site.layer.weight_bytes)
-    return Finding(
+    found = Finding(
         code="depth_to_space_dense",
         title=say("DepthToSpace stored as dense transposed convolutions"),
-        because=clause(
-            "{layers} of zeros and ones {do_} what DepthToSpace does without weights: {bytes} ({share}), "
-            "most {worst} ({kernel})",
-            layers=count(len(layers), "transposed convolution"),
-            do_="does" if len(layers) == 1 else "do",
-            worst=worst.base,
-            kernel=_shape_of(worst),
-        ),
+        because=_does(layers, count(len(layers), "transposed convolution"), "DepthToSpace"),
         explanation=say(
             "DepthToSpace (PixelShuffle) only moves channels to positions. The compiler writes it as a "
             "transposed convolution whose kernel has a single 1 for each input channel: it grows with the "
             "square of the channels."
         ),
-        layers=tuple(site.base for site in layers),
-        claims=ledger.everything((site.index for site in layers), CONSTANT_SECTIONS),
-        evidence=tuple(
-            say(
-                "{site}: {kernel}, one value that is no zero for each input",
-                site=site.base,
-                kernel=_shape_of(site),
-            )
-            for site in layers[:4]
-        ),
+        layers=(),
+        claims=(),
+        evidence=(),
         fixes=(_JOINED, Fix("network", say("DepthToSpace on fewer channels"))),
-        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
+    return _of_ones(facts, ledger, layers, found)
 
 
 def merged_patches(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -85,34 +72,46 @@ def merged_patches(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     layers = [site for site in facts.sites if _merges_patches(facts.model, site)]
     if not layers:
         return None
-    worst = max(layers, key=lambda site: site.layer.weight_bytes)
-    return Finding(
+    found = Finding(
         code="merged_patches_dense",
         title=say("patches merged to channels by dense convolutions"),
-        because=clause(
-            "{layers} of zeros and ones {do_} what SpaceToDepth does without weights: {bytes} ({share}), "
-            "most {worst} ({kernel})",
-            layers=count(len(layers), "strided convolution"),
-            do_="does" if len(layers) == 1 else "do",
-            worst=worst.base,
-            kernel=_shape_of(worst),
-        ),
+        because=_does(layers, count(len(layers), "strided convolution"), "SpaceToDepth"),
         explanation=say(
             "Slices and a Concat that make channels of the pixels of each block only move numbers. The "
             "compiler writes them as a convolution whose kernel has a single 1 for each channel that it "
             "makes: it grows with the square of the channels."
         ),
+        layers=(),
+        claims=(),
+        evidence=(),
+        fixes=(_MERGED,),
+    )
+    return _of_ones(facts, ledger, layers, found)
+
+
+def _does(layers: list[Site], counted: Said, operator: str) -> Callable[..., Said]:
+    worst = max(layers, key=lambda site: site.layer.weight_bytes)
+    return clause(
+        "{layers} of zeros and ones {do_} what {operator} does without weights: {bytes} ({share}), "
+        "most {worst} ({kernel})",
+        layers=counted,
+        do_="does" if len(layers) == 1 else "do",
+        operator=operator,
+        worst=worst.base,
+        kernel=_shape_of(worst),
+    )
+
+
+def _of_ones(facts: ModelFacts, ledger: Ledger, layers: list[Site], finding: Finding) -> Finding:
+    """Return a finding with what layers of zeros and ones own."""
+    return replace(
+        finding,
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), CONSTANT_SECTIONS),
         evidence=tuple(
-            say(
-                "{site}: {kernel}, one value that is no zero for each output",
-                site=site.base,
-                kernel=_shape_of(site),
-            )
+            say("{site}: {kernel}, a single one in each row", site=site.base, kernel=_shape_of(site))
             for site in layers[:4]
         ),
-        fixes=(_MERGED,),
         not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
