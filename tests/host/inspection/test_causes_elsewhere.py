@@ -63,6 +63,7 @@ def answers(spec: FileSpec) -> FourAnswers:
             "not known: rk3588 runs exSoftmax13 on its NPU, no file seen",
         ),
         ("TopK", "INT8", (1, 8, 8, 8), "not known: no file seen runs TopK on an NPU"),
+        ("Gather", "FLOAT16", (1, 8, 8, 8), "not known: the NPU runs Gather in other files"),
     ],
 )
 def test_the_cpu_has_a_reason_only_where_the_file_shows_it(
@@ -70,6 +71,12 @@ def test_the_cpu_has_a_reason_only_where_the_file_shows_it(
 ) -> None:
     (found,) = answers(layer(kind, dtype, shape)).float_or_cpu_layers.cpu
     assert found.reason.startswith(reason)
+
+
+def test_the_npu_of_an_rk3588_does_transposes_that_the_vendors_list_denies_it() -> None:
+    spec = replace(layer("Transpose", "FLOAT16", (1, 8, 128, 96)), target="rk3588")
+    (found,) = answers(spec).float_or_cpu_layers.cpu
+    assert found.reason.startswith("not known: the NPU runs Transpose in other files")
 
 
 def test_a_softmax_at_the_end_is_left_float_by_the_toolkit() -> None:

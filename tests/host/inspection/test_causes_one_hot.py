@@ -148,7 +148,7 @@ def test_a_pad_that_copies_its_border_owns_its_whole_layer(mode: str, *, is_copi
     if cause:
         assert cause.sections["register_commands"] == 3 * 80 * 8
         assert cause.sections["tasks"] == 3 * 40
-        assert cause.not_helping == ("int8: as many pieces",)
+        assert cause.not_helping == ()  # in int8 .58 to 1.03 of it
 
 
 @pytest.mark.parametrize(("tasks", "kind"), [(2048, "network"), (8, "nothing")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Claim, Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts
 from rkbench.inspection.formatting import count, listing
@@ -57,10 +57,7 @@ def table_commands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             Fix("nothing", say("no cure needed: a fixed price for each such layer, it grows with nothing")),
             Fix("network", _NO_TABLE),
         ),
-        not_helping=(
-            say("a smaller input: the table has as many entries"),
-            *where_float(facts.dtype, say("int8: the table has as many entries")),
-        ),
+        not_helping=(say("a smaller input: the table has as many entries"),),
     )
 
 

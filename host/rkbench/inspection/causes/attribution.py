@@ -42,6 +42,7 @@ from rkbench.inspection.causes import (
     weights,
 )
 from rkbench.inspection.causes.cause import Attribution, Cause, Claim, Finding
+from rkbench.inspection.causes.in_int8 import in_int8
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts, read_facts
 from rkbench.inspection.causes.site import Site
@@ -147,6 +148,7 @@ def _cause(facts: ModelFacts, finding: Finding, paid: tuple[Claim, ...]) -> Caus
     sections: dict[str, int] = {}
     for claim in paid:
         sections[claim.section] = sections.get(claim.section, 0) + claim.size_bytes
+    cures, useless = in_int8(finding.code, facts.model.file.target, facts.dtype)
     return Cause(
         code=finding.code,
         title=finding.title,
@@ -157,8 +159,8 @@ def _cause(facts: ModelFacts, finding: Finding, paid: tuple[Claim, ...]) -> Caus
         because=finding.because(bytes=format_bytes(size), share=percent(share)),
         explanation=finding.explanation,
         evidence=finding.evidence,
-        fix=finding.fixes,
-        not_helping=finding.not_helping,
+        fix=(*finding.fixes, *cures),
+        not_helping=(*finding.not_helping, *useless),
         neighbours=_neighbours(facts, paid),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.many_maps import is_batched, largest_map, maps_of
@@ -57,5 +57,4 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 say("fewer and larger of these maps, whatever they are here: tasks follow their number"),
             ),
         ),
-        not_helping=where_float(facts.dtype, say("int8: as many maps")),
     )

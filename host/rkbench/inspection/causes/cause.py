@@ -54,11 +54,6 @@ class Finding:
     not_helping: tuple[Said, ...] = ()
 
 
-def where_float(dtype: str, *said: Said) -> tuple[Said, ...]:
-    """Return what is said of int8 as a way out: nothing in a file that is int8 already."""
-    return () if dtype == "int8" else said
-
-
 @dataclass(frozen=True)
 class Cause:
     """Why some bytes of this file are there, and what cures it."""

@@ -97,7 +97,7 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             largest=largest.base,
             output_shape=dims(largest.output_shape),
         ),
-        explanation=_why_they_grow(commands, sum(owned.values()) - commands, batched),
+        explanation=_FOR_MORE_CORES if commands >= sum(owned.values()) - commands else _MOSTLY_TASKS,
         layers=_largest_first(layers, owned),
         claims=tuple(claims),
         evidence=(
@@ -116,25 +116,14 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
-_GROW_WITH_TASKS = say(
-    "The compiler stores the list of tasks three times: for 1, 2 and 3 cores, 40 bytes a task, here more "
-    "than the register commands that are stored again. It grows with the number of tasks, not with the "
-    "weights."
+_MOSTLY_TASKS = say(
+    "Beside the list of tasks for 1 core the compiler stores those for 2 and for 3 cores, 40 bytes a task: "
+    "here more than the register commands that are stored for them."
 )
-_GROW_WITH_SIZE = say(
-    "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
-    "with the size of the feature maps, not with the weights."
+_FOR_MORE_CORES = say(
+    "Beside the commands for 1 core the compiler stores those of the same layers cut for 2 and for 3 cores. "
+    "They follow the number of tasks."
 )
-_GROW_WITH_NUMBER = say(
-    "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow with the number "
-    "of the feature maps, each of which has commands of its own, and with their size, not with the weights."
-)
-
-
-def _why_they_grow(command_bytes: int, task_bytes: int, batched: Sequence[Site]) -> Said:
-    if task_bytes > command_bytes:
-        return _GROW_WITH_TASKS
-    return _GROW_WITH_NUMBER if batched else _GROW_WITH_SIZE
 
 
 def _by_layer(claims: Iterable[Claim], *sections: str) -> dict[int | None, int]:
@@ -197,8 +186,7 @@ def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             weights=format_bytes(weights),
         ),
         explanation=say(
-            "A layer costs about a kilobyte of commands and a kilobyte of structure however small "
-            "its weights are. This is the floor of the format, not a fault of the conversion."
+            "A layer has commands, tasks, tensors and names in the file however small its weights are."
         ),
         layers=(),
         claims=claims,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Literal
 
-from rkbench.inspection.causes.cause import QUANTIZE, Finding, Fix
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
@@ -75,7 +75,6 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     largest = layers[0]
-    quantized = Fix("config", say("int8 halves the maps: fewer tasks"), QUANTIZE)
     return Finding(
         code="large_maps",
         title=say("large feature maps cut into several tasks per layer"),
@@ -94,10 +93,7 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(site.base for site in layers[:10]),
         claims=claims,
         evidence=_evidence(layers),
-        fixes=(
-            Fix("network", say("a smaller input, or an earlier stride")),
-            *((quantized,) if facts.dtype != "int8" else ()),
-        ),
+        fixes=(Fix("network", say("a smaller input, or an earlier stride")),),
     )
 
 
@@ -108,7 +104,6 @@ def cut_weights(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     largest = layers[0]
-    quantized = Fix("config", say("int8 halves the weights: fewer tasks"), QUANTIZE)
     return Finding(
         code="cut_weights",
         title=say("weights that come in several tasks per layer"),
@@ -136,10 +131,7 @@ def cut_weights(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site in layers[:4]
         ),
-        fixes=(
-            Fix("network", say("fewer channels in these layers")),
-            *((quantized,) if facts.dtype != "int8" else ()),
-        ),
+        fixes=(Fix("network", say("fewer channels in these layers")),),
     )
 
 

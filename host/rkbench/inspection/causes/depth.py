@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rkbench.inspection.causes.cause import Claim, Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.depth_rows import DepthRows
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
@@ -103,7 +103,6 @@ def kernels_along_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         claims=claims,
         evidence=tuple(_shown(laid) for laid in found[:4]),
         fixes=_fixes(found),
-        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from rkbench.inspection.causes.cause import QUANTIZE, Finding, Fix
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
@@ -15,7 +15,6 @@ from rkbench.rknn.contents import Tensor
 
 _ELEMENTWISE = ("Mul", "Add", "Sub", "Div", "Max", "Min")
 _POSITIONS_OF_A_TASK = 8
-_IN_INT8 = Fix("config", say("in int8 such a map lies in blocks: two or three tasks"), QUANTIZE)
 _MEAN = Fix(
     "network",
     say(
@@ -117,10 +116,7 @@ def plain_operands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site, other in found[:4]
         ),
-        fixes=(
-            _MEAN,
-            *((_IN_INT8,) if facts.dtype != "int8" else ()),
-        ),
+        fixes=(_MEAN,),
     )
 
 

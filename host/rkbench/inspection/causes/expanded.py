@@ -44,9 +44,8 @@ def expanded_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             tasks=worst.map_tasks,
         ),
         explanation=say(
-            "An Expand (y.expand_as(x)) is a layer of its own, with a task for every one or two blocks of "
-            "channels, whatever the size of the map. Additions and multiplications broadcast without it; "
-            "before a Div that broadcasts the compiler makes one."
+            "An Expand (y.expand_as(x)) is a layer of its own, with tasks for some channels each. Additions "
+            "and multiplications broadcast without it; before a Div that broadcasts the compiler makes one."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.many_maps import ONE_SIDE, could_be_joined, has_rows, is_batched
@@ -126,8 +126,8 @@ def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         explanation=say(
             "The NPU has no mean and variance over a map: the compiler writes them as convolutions and "
             "tables, whose constants grow with the number of values that a mean is taken over (channels or "
-            "positions), up to 8,192 on an rk3568 and 16,368 on an rk3588, and are stored anew for each "
-            "normalization. One over many maps (groups, windows) has tasks for each of them."
+            "positions), up to a limit, and are stored anew for each normalization. One over many maps "
+            "(groups, windows) has tasks for each of them."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
@@ -147,8 +147,5 @@ def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=(
             *_normalization_fixes(facts, layers),
             *single_core(facts, layers, claims),
-        ),
-        not_helping=where_float(
-            facts.dtype, say("int8: the constants stay, the commands grow by 7 to 15 % (ten networks)")
         ),
     )

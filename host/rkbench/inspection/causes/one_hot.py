@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
-from rkbench.inspection.causes.cause import Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
@@ -64,7 +64,7 @@ def depth_to_space(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         evidence=(),
         fixes=(_JOINED, Fix("network", say("DepthToSpace on fewer channels"))),
     )
-    return _of_ones(facts, ledger, layers, found)
+    return _of_ones(ledger, layers, found)
 
 
 def merged_patches(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -86,7 +86,7 @@ def merged_patches(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         evidence=(),
         fixes=(_MERGED,),
     )
-    return _of_ones(facts, ledger, layers, found)
+    return _of_ones(ledger, layers, found)
 
 
 def _does(layers: list[Site], counted: Said, operator: str) -> Callable[..., Said]:
@@ -102,7 +102,7 @@ def _does(layers: list[Site], counted: Said, operator: str) -> Callable[..., Sai
     )
 
 
-def _of_ones(facts: ModelFacts, ledger: Ledger, layers: list[Site], finding: Finding) -> Finding:
+def _of_ones(ledger: Ledger, layers: list[Site], finding: Finding) -> Finding:
     """Return a finding with what layers of zeros and ones own."""
     return replace(
         finding,
@@ -112,7 +112,6 @@ def _of_ones(facts: ModelFacts, ledger: Ledger, layers: list[Site], finding: Fin
             say("{site}: {kernel}, a single one in each row", site=site.base, kernel=_shape_of(site))
             for site in layers[:4]
         ),
-        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
 
@@ -172,7 +171,6 @@ def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=tuple(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:4]),
         fixes=(_ONE_STEP,) if unfolds else _without_copies(layers),
-        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
 

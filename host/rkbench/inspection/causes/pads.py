@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
@@ -45,7 +45,6 @@ def pad_copies(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             Fix("network", say("pad with zeros, in the convolution (the border changes: train with it)")),
             *single_core(facts, layers, claims),
         ),
-        not_helping=where_float(facts.dtype, say("int8: as many pieces")),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
@@ -42,7 +42,7 @@ def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "The NPU keeps maps in blocks of channels. A view that cuts them elsewhere is moved "
-            "piece by piece, and every piece is a task in the list of every number of cores."
+            "piece by piece, and every piece is a task."
         ),
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=claims,
@@ -61,26 +61,9 @@ def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *_end_before(facts, worst),
             *_block_fix(facts, worst),
             *_order_fixes(facts, layers),
-            *((_IN_INT8_ON_ONE_CORE,) if _takes_less_in_int8(facts) else ()),
             *single_core(facts, layers, claims),
         ),
-        not_helping=where_float(facts.dtype, say("quantized weights: commands are no weights")),
     )
-
-
-_IN_INT8_ON_ONE_CORE = Fix(
-    "config",
-    say(
-        "int8: blocks of 16 channels are half as many pieces, or the CPU moves the map: a fifth of these "
-        "commands stays, or none (measured on eleven networks for the rk3568)"
-    ),
-    QUANTIZE,
-)
-
-
-def _takes_less_in_int8(facts: ModelFacts) -> bool:
-    """Return whether int8 cures it: on the rk3588 it took between none and three times as much."""
-    return facts.dtype == "fp16" and facts.model.file.target == "rk3568"
 
 
 def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -160,8 +143,7 @@ def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "Around a MatMul, a normalization or a Reshape between blocks of channels the compiler "
-            "adds convolutions that only move data, with kernels eight times larger in int8 than in "
-            "float16. It stores the same kernel once for every layer."
+            "adds convolutions that only move data. It stores the same kernel once for every layer."
         ),
         layers=layers,
         claims=tuple(
@@ -172,9 +154,6 @@ def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
             for site, tensor in found[:4]
         ),
         fixes=_table_fixes([site for site, _ in found]),
-        not_helping=where_float(
-            facts.dtype, say("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)")
-        ),
     )
 
 

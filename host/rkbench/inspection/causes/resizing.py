@@ -13,12 +13,9 @@ from rkbench.language.said import NOTHING, Said, clause, say, together
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
-_REPEATED = say(
-    "A Resize that repeats pixels has a task for each block of channels, whatever the map's size."
-)
+_REPEATED = say("A Resize that repeats pixels copies some channels at a time, each time with a task.")
 _SUMMED = say(
-    "One that interpolates, or enlarges by no whole number, is made of many small copies and sums, a task "
-    "for each piece."
+    "One that interpolates, or enlarges by no whole number, is made of copies and sums, each with tasks."
 )
 _LISTS = say("A task list is stored for each core mode.")
 _FEWER = Fix("network", say("resize after the channels are reduced, or outside the model"))

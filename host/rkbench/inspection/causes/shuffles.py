@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
@@ -58,9 +58,6 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=(
             _PERMUTE,
             Fix("network", say("train without shuffles: plain 1x1 convolutions mix channels too")),
-        ),
-        not_helping=where_float(
-            facts.dtype, say("int8: halves the kernels, 911 -> 533 kB on the reference case, but keeps them")
         ),
     )
 
@@ -126,7 +123,6 @@ def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 say("else give the operator before it the order of axes in which its result is read"),
             ),
         ),
-        not_helping=where_float(facts.dtype, say("int8: it halves the kernels, but keeps them")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.causes.cause import Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts
@@ -68,7 +68,6 @@ def tap_copies(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 ),
             ),
         ),
-        not_helping=where_float(facts.dtype, say("int8: as many rows")),
     )
 
 

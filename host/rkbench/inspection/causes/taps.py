@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import zip_longest
 from math import prod
 
-from rkbench.inspection.causes.cause import Claim, Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
@@ -73,7 +73,6 @@ def one_channel_kernel(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
         ),
         fixes=_TAP_FIXES,
-        not_helping=where_float(facts.dtype, say("int8: the commands stay")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix, where_float
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, SECTION_OF, ModelFacts
@@ -110,15 +110,12 @@ def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, 
             "the same receptive field with stride or a smaller map"
         ),
     )
-    quantized = Fix("config", say("int8 needs fewer tasks: 1.81 -> 0.60 MB on the reference case"), QUANTIZE)
-    return (*single, network, *(() if facts.dtype == "int8" else (quantized,)))
+    return (*single, network)
 
 
 _SHORTER_SEQUENCE = say(
     "convert with a shorter sequence and call the model once per chunk, feeding the state"
 )
-_INT8_FOR_A_GRU = say("int8: a GRU stays FLOAT16 and its commands stay")
-_INT8 = say("int8: it halves the weights, but the commands stay")
 _NO_RECURRENCE = say("replace the recurrence by convolutions over time, or run it on the CPU outside the NPU")
 
 
@@ -149,8 +146,8 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             tasks=tasks,
         ),
         explanation=say(
-            "The NPU has no recurrence: every time step gets tasks of its own in the list of every number of "
-            "cores, and those of a GRU register commands too; an LSTM's share theirs from the third step on."
+            "The NPU has no recurrence: every time step gets tasks of its own, and those of a GRU register "
+            "commands too; an LSTM's share theirs from the third step on."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
@@ -159,9 +156,6 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             Fix("network", _SHORTER_SEQUENCE),
             *single_core(facts, layers, claims),
             Fix("network", _NO_RECURRENCE),
-        ),
-        not_helping=where_float(
-            facts.dtype, _INT8_FOR_A_GRU if any("GRU" in site.node.type for site in layers) else _INT8
         ),
     )
 
