@@ -15,12 +15,14 @@ Weight = Callable[[int, int, int], int]
 """Of the kernel of the network, by output channel, input channel and tap."""
 
 
-def written_out(weight: Weight, positions: int, depth: int, step: int, taps: int) -> bytes:
-    """Return a 1x1 kernel of 32 to 32 channels that moves `taps` along a depth, in one block."""
+def written_out(
+    weight: Weight, positions: int, depth: int, step: int, taps: int, side: int = SIDE
+) -> bytes:
+    """Return a 1x1 kernel of `side` to `side` channels that moves `taps` along a depth, in one block."""
     rows = []
-    for row in range(SIDE):
+    for row in range(side):
         output, position = divmod(row, positions)
-        for column in range(SIDE):
+        for column in range(side):
             channel, place = divmod(column, depth)
             tap = place - position * step + taps // 2
             rows.append(weight(output, channel, tap) if 0 <= tap < taps else 0)
@@ -31,24 +33,26 @@ def learned(output: int, channel: int, tap: int) -> int:
     return 0x3001 + output * 97 + channel * 13 + tap * 5
 
 
-def model_with(kernel: bytes, sides: tuple[int, int] = (1, 1), name: str = "moved") -> bytes:
+def model_with(
+    kernel: bytes, sides: tuple[int, int] = (1, 1), name: str = "moved", side: int = SIDE
+) -> bytes:
     tensors = (
-        TensorSpec("x", kind="input", shape=(1, SIDE, 4, 4)),
+        TensorSpec("x", kind="input", shape=(1, side, 4, 4)),
         TensorSpec(
             "w",
             kind="weight",
-            shape=(SIDE, SIDE, *sides),
-            native_shape=(1, 1, 1, 1, SIDE, SIDE),
+            shape=(side, side, *sides),
+            native_shape=(1, 1, 1, 1, side, side),
             data=kernel,
         ),
-        TensorSpec("y", kind="output", shape=(1, SIDE, 4, 4)),
+        TensorSpec("y", kind="output", shape=(1, side, 4, 4)),
     )
     nodes = (NodeSpec(f"Conv:{name}", "Conv", 2, (0, 1), (2,), (1, 0, 0, 0, 0, 0)),)
     return write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))
 
 
-def rows_of(kernel: bytes) -> DepthRows | None:
-    with opened(model_with(kernel)) as model:
+def rows_of(kernel: bytes, side: int = SIDE) -> DepthRows | None:
+    with opened(model_with(kernel, side=side)) as model:
         return find_depth_rows(model, [tensor for tensor in model.tensors if tensor.kind == "weight"])
 
 
@@ -77,6 +81,12 @@ def test_rows_that_move_on_are_those_of_a_kernel_along_a_third_axis(
 ) -> None:
     kernel = written_out(learned, positions, depth, step, taps)
     assert rows_of(kernel) == DepthRows(positions, taps, needed)
+
+
+def test_of_several_numbers_of_positions_the_one_that_needs_the_least_is_the_networks() -> None:
+    """A row of four positions more would move on as well: where one output ends and the next begins."""
+    kernel = written_out(learned, 3, 3, 1, 1, side=24)
+    assert rows_of(kernel, side=24) == DepthRows(3, 1, 8 * 8)
 
 
 @pytest.mark.parametrize(

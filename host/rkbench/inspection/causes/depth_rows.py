@@ -65,7 +65,9 @@ def find_depth_rows(model: RknnModel, kernels: Sequence[Tensor], layer: str = ""
             return rows.of_groups(groups)
         fewest = 2 if is_laid else FEWEST_POSITIONS
         counts = (count for count in _divisors(rows.outputs) if count >= fewest) if rows.may_move() else ()
-        moved = next(filter(None, map(rows.moved_by, counts)), None)
+        found = filter(None, map(rows.moved_by, counts))
+        # One position more may move on as well, where the next output begins: that needs more weights.
+        moved = min(found, key=lambda depth_rows: depth_rows.needed_elements, default=None)
         return moved or (rows.of_groups(groups) if groups is not None else None)
 
 
