@@ -15,9 +15,7 @@ Weight = Callable[[int, int, int], int]
 """Of the kernel of the network, by output channel, input channel and tap."""
 
 
-def written_out(
-    weight: Weight, positions: int, depth: int, step: int, taps: int, side: int = SIDE
-) -> bytes:
+def written_out(weight: Weight, positions: int, depth: int, step: int, taps: int, side: int = SIDE) -> bytes:
     """Return a 1x1 kernel of `side` to `side` channels that moves `taps` along a depth, in one block."""
     rows = []
     for row in range(side):
