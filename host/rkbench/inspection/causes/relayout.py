@@ -87,9 +87,8 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             shape=dims(shape),
         ),
         explanation=say(
-            "The NPU keeps maps in blocks of channels. An output of up to 79x79 positions (H x W) is brought "
-            "into the order in which it is read by a task for about 8 of them, one of 96x96 or more by few "
-            "(measured)."
+            "The NPU keeps maps in blocks of channels. An output is brought into the order in which it is "
+            "read by tasks for some of its positions (H x W) each."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
@@ -102,24 +101,26 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site in layers[:4]
         ),
-        fixes=(_FEWER_POSITIONS if _in_small_tasks(worst) else _FEW_TASKS,),
+        fixes=(_fewer_positions(worst) if _in_small_tasks(worst) else _FEW_TASKS,),
     )
 
 
-_FEWER_POSITIONS = Fix(
-    "network",
-    say(
-        "end on fewer positions (H x W): about one task for 8 of them here, however many channels; an "
-        "output of 96x96 or more takes few tasks too"
-    ),
-)
 _FEW_TASKS = Fix("nothing", say("few tasks do it for an output of this size: fewer positions may take more"))
+
+
+def _fewer_positions(site: Site) -> Fix:
+    action = say(
+        "end on fewer positions (H x W): {positions:,} of them take {tasks:,} tasks in {site}",
+        positions=prod(site.inputs[0].shape[2:]),
+        tasks=site.tasks[0],
+        site=site.base,
+    )
+    return Fix("network", action)
 
 
 def _in_small_tasks(site: Site) -> bool:
     """Return whether an output has a task for 8 of its positions, or more."""
-    shape = site.inputs[0].shape if site.inputs else ()
-    return 8 * site.tasks[0] >= prod(shape[2:])
+    return bool(site.inputs) and 8 * site.tasks[0] >= prod(site.inputs[0].shape[2:])
 
 
 def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
