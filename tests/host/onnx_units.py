@@ -1,4 +1,4 @@
-"""Small ONNX networks that rewrites were made for: ShuffleNetV2's unit, and what the converter refuses."""
+"""Small ONNX networks that rewrites were made for: units, patches, and what the converter refuses."""
 
 from __future__ import annotations
 
@@ -140,3 +140,33 @@ def along_channels(batch: int | str = 1, *, channels: int = 256) -> Network:
     network.add("Conv", kernel, name="along", pads=[3, 0, 0, 3, 0, 0], strides=[2, 1, 1], **sides)
     network.add("Reshape", network.constant("map", np.array([-1, channels, 14, 14])))
     return network.conv(channels, 4, (1, 1))
+
+
+SWIN = ((0, 0), (1, 0), (0, 1), (1, 1))
+"""Row and column of a patch's pixels, in the order in which Swin merges them."""
+
+
+def merged(
+    channels: int, side: int, order: tuple[tuple[int, int], ...] = SWIN, *, quarters: bool = False
+) -> Network:
+    """Return a network that makes channels, which stand last, of every second pixel, or of each quarter."""
+    network, pieces = Network(1, 3, side, side).conv(3, channels), list[str]()
+    whole = network.add("Transpose", perm=[0, 2, 3, 1]).value
+    for places in order:
+        network.value = whole
+        for axis, place in enumerate(places, 1):
+            span = (place * side // 2, (place + 1) * side // 2, 1) if quarters else (place, 2**31 - 1, 2)
+            numbers = (span[0], span[1], axis, span[2])
+            called = [
+                network.constant(f"cut{len(network.nodes)}_{at}", np.array([number]))
+                for at, number in enumerate(numbers)
+            ]
+            network.add("Slice", *called)
+        pieces.append(network.value)
+    network.value = pieces[0]
+    return network.add("Concat", *pieces[1:], axis=-1, name="merge")
+
+
+def reduced(network: Network, channels: int) -> Network:
+    """Append a product to half as many channels."""
+    return network.add("MatMul", network.weights("reduction", channels, channels // 2))

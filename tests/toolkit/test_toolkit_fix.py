@@ -14,6 +14,8 @@ from onnx_units import (
     along_channels,
     boxes,
     enlarging,
+    merged,
+    reduced,
     refused_dropout,
     refused_gate,
     sized_by_its_map,
@@ -50,13 +52,18 @@ def test_the_fixed_network_converts_to_a_small_file(
     assert report.verification.relative_difference < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("network", "rewrite"),
+    [(unit((116, 116)), "shuffled_halves"), (reduced(merged(32, 16), 128), "merged_patches")],
+    ids=["shuffled_halves", "merged_patches"],
+)
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)
-def test_the_halves_of_a_shuffled_map_convert_smaller(
-    tmp_path: Path, convert: Convert, target: str, dtype: str
+def test_what_a_rewrite_makes_converts_smaller(
+    tmp_path: Path, convert: Convert, network: Network, rewrite: str, target: str, dtype: str
 ) -> None:
-    path = unit((116, 116)).save(tmp_path / "unit.onnx")
+    path = network.save(tmp_path / "network.onnx")
     report = fix(path, target, dtype, tmp_path / "fixed.onnx")
-    assert [change.rewrite for change in report.changes] == ["shuffled_halves"]
+    assert [change.rewrite for change in report.changes] == [rewrite]
     before = convert(path, target, dtype)["size_bytes"]
     assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < before
 

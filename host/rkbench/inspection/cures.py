@@ -23,6 +23,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "depth_to_space_dense": ("pixel_shuffle",),
     "grouped_conv_dense": ("padded_groups", "regroup"),
     "groups_kept_apart": ("padded_groups", "regroup"),
+    "merged_patches_dense": ("merged_patches",),
     "mergeable_layers": ("mixed_depthwise", "parallel_branches", "pointwise_pair"),
     "normalization_unrolled": ("pooled_norm",),
     "one_channel_kernel": ("strided_signal",),

@@ -20,6 +20,7 @@ from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.gathered import dense_pick, is_picked, picked_rows_of, picked_vector
 from rkbench.onnx.fusion.geometry import is_by_rows
+from rkbench.onnx.fusion.merged import merged_patches
 from rkbench.onnx.fusion.reduced import reduction
 from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
 from rkbench.onnx.node_convolution import projected, shared
@@ -33,6 +34,7 @@ from rkbench.onnx.prediction import (
     LAID_FLAT,
     ORDERED,
     OTHER,
+    PATCHED,
     PICKED,
     PLACED,
     POOLING,
@@ -166,7 +168,11 @@ def _einsum(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 
 def _concat(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """Maps that are constants are stored for their Concat with all channels of their blocks."""
+    """Maps that are constants are stored for their Concat with all channels of their blocks; pixels that it
+    makes channels of are moved by a dense kernel."""
+    if (moves := merged_patches(node)) is not None:
+        note = say("a single 1 for each of {count} channels", count=moves.output_channels)
+        return Share(PATCHED, conv.constant_bytes(moves, context.target, dtype), 0, 0, note)
     share, maps = _other(node, context, dtype), stored_maps(node, set(context.constant_inputs(node)))
     if share is None or not maps:
         return share

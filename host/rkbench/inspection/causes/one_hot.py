@@ -42,6 +42,7 @@ _MERGED = Fix(
         "side: the norm and the weights behind take that order; exact; 557 -> 254 kB on a sample for rk3588 "
         "in float16, 286 -> 134 for rk3568 in int8)"
     ),
+    rewrites=("merged_patches",),
 )
 
 

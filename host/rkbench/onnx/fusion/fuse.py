@@ -45,6 +45,7 @@ from rkbench.onnx.fusion.kinds import (
     TAKERS,
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
+from rkbench.onnx.fusion.merged import cuts_a_patch, merged_patches
 from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, length_norm, users
 from rkbench.onnx.fusion.reduced import picked_rows, reduction, turns_of
 from rkbench.onnx.fusion.turned import is_turned
@@ -254,20 +255,19 @@ class Fuser:
         self.layers += [FusedLayer(node, kind) for kind in behind]
 
     def _other(self, node: ir.Node) -> None:
-        if (picked := dense_pick(node, self.constants)) is not None:
-            self.add(node, "convolution", convolution=picked)
+        made = dense_pick(node, self.constants) or merged_patches(node) or average_of(node)
+        if made is not None:
+            self.add(node, "convolution", convolution=made)
         elif (rows := picked_rows(node, self.constants)) > 0:
             self.add(node, "rows", parts=rows)
         elif node.op_type in RECURRENT:
             self.add(node, "recurrent", parts=(static_shape(node.inputs[0]) or (1,))[0])
         elif (order := flattened(node, self.constants)) is not None:
             self.add(node, "order", convolution=order)
-        elif node.op_type in RENAMING or takes_everything(node):
+        elif node.op_type in RENAMING or takes_everything(node) or cuts_a_patch(node):
             self._rename(node)
         elif node.op_type in ON_CPU or is_enlarged_on_cpu(node):
             self.add(node, "picked" if is_picked(node, self.constants) else "cpu")
-        elif (window := average_of(node)) is not None:
-            self.add(node, "convolution", convolution=window)
         else:
             self.add(node, KINDS.get(node.op_type, "narrow"), parts=parts_of(node))
 

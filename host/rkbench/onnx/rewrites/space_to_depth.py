@@ -81,18 +81,21 @@ def _stacked(node: ir.Node, context: RewriteContext) -> Stacked | None:
     shape = static_shape(node.outputs[0])
     if shape is None or len(shape) != 4 or shape[0] != 1 or prod(shape) > MOST_ELEMENTS:
         return None
-    nodes, source = _moved(node)
+    nodes, source = moved_by(node)
     before = static_shape(source)
     block = _block(before, shape) if before is not None else 0
-    if source is None or before is None or block < 2 or _are_read_elsewhere(nodes, node):
+    if source is None or before is None or block < 2 or are_read_elsewhere(nodes, node):
         return None
-    places = _places(nodes, source, before, context)
-    order = None if places is None or places.shape != shape else _order(places, before, block)
+    places = places_of(nodes, source, np.arange(prod(before)).reshape(before), context)
+    order = None if places is None or places.shape != shape else block_order(places, before, block)
     return None if order is None else Stacked(tuple(nodes), source, shape, block, order)
 
 
-def _moved(node: ir.Node) -> tuple[list[ir.Node], ir.Value | None]:
-    """Return the nodes that only move numbers up to `node`, in order, and the one value that they move."""
+def moved_by(node: ir.Node, wanted: tuple[int, ...] | None = None) -> tuple[list[ir.Node], ir.Value | None]:
+    """Return the nodes that only move numbers up to `node`, in order, and the one value that they move.
+
+    Values of the shape `wanted` are not asked what made them.
+    """
     found, sources, asked = dict[ir.Node, None](), set[ir.Value](), [node]
     while asked and len(found) < MOST_NODES:
         each = asked.pop()
@@ -101,7 +104,8 @@ def _moved(node: ir.Node) -> tuple[list[ir.Node], ir.Value | None]:
             maker = value.producer() if value is not None else None
             if value is None or is_stored(value):
                 return [], None
-            if maker is None or maker.op_type not in MOVES or maker.graph is not node.graph:
+            known = maker is not None and maker.op_type in MOVES and maker.graph is node.graph
+            if maker is None or not known or (wanted is not None and static_shape(value) == wanted):
                 sources.add(value)
             elif maker not in found:
                 asked.append(maker)
@@ -117,7 +121,8 @@ def _block(before: Sequence[int], shape: Sequence[int]) -> int:
     return side if (before[1] * side * side, before[3]) == (shape[1], shape[3] * side) else 0
 
 
-def _are_read_elsewhere(nodes: Iterable[ir.Node], last: ir.Node) -> bool:
+def are_read_elsewhere(nodes: Iterable[ir.Node], last: ir.Node) -> bool:
+    """Return whether anything but `nodes` reads what they make, the last one apart."""
     inside = set(nodes)
     values = [value for each in inside if each is not last for value in each.outputs]
     return any(
@@ -125,11 +130,11 @@ def _are_read_elsewhere(nodes: Iterable[ir.Node], last: ir.Node) -> bool:
     )
 
 
-def _places(
-    nodes: Sequence[ir.Node], source: ir.Value, before: tuple[int, ...], context: RewriteContext
+def places_of(
+    nodes: Sequence[ir.Node], source: ir.Value, numbered: Order, context: RewriteContext
 ) -> Order | None:
-    """Return where each number of the last node's output stands in the source."""
-    known: dict[ir.Value, Order] = {source: np.arange(prod(before)).reshape(before)}
+    """Return the number of the source that each place of the last node's output holds."""
+    known: dict[ir.Value, Order] = {source: numbered}
     for node in nodes:
         given = [None if value is None else _known(value, known, context) for value in node.inputs]
         if any(array is None and value is not None for array, value in zip(given, node.inputs, strict=True)):
@@ -150,8 +155,9 @@ def _known(
     return stored if stored is not None else context.numbers.get(value)
 
 
-def _order(places: Order, before: tuple[int, ...], block: int) -> Order | None:
-    """Return which channel of SpaceToDepth each channel is; None where they are no blocks' pixels."""
+def block_order(places: Order, before: tuple[int, ...], block: int) -> Order | None:
+    """Return which channel of SpaceToDepth each channel is, of a map [1, C, H, W]; None where they are no
+    blocks' pixels."""
     _, channels, height, width = before
     first = places[0, :, 0, 0]
     channel, pixel = np.divmod(first, height * width)
