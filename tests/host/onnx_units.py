@@ -170,3 +170,26 @@ def merged(
 def reduced(network: Network, channels: int) -> Network:
     """Append a product to half as many channels."""
     return network.add("MatMul", network.weights("reduction", channels, channels // 2))
+
+
+def signals(parts: tuple[int, ...], *, readers: int = 2, padded: bool = False, rank: int = 1) -> Network:
+    """Return signals (or maps, `rank` 2) that are joined, and convolutions that read them all; with `padded`
+    each behind a Relu and a Pad, as in OmniScale."""
+    network, made = Network(1, 16, *(100,) * rank), list[str]()
+    for channels in parts:
+        network.value = "x"
+        made.append(network.conv(16, channels, (3,) * rank).value)
+    network.value = made[0]
+    network.add("Concat", *made[1:], axis=1)
+    whole = network.add("Relu").value if padded else network.value
+    read = list[str]()
+    for place in range(readers):
+        network.value = whole
+        if padded:
+            rim = [0, 0, *[2] * rank] * 2
+            network.add("Pad", network.constant(f"rim{place}", np.array(rim)))
+        read.append(network.conv(sum(parts), 48, (3,) * rank, name=f"behind{place}").add("Relu").value)
+    network.value = read[0]
+    for other in read[1:]:
+        network.add("Add", other)
+    return network

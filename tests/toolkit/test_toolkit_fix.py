@@ -18,6 +18,7 @@ from onnx_units import (
     reduced,
     refused_dropout,
     refused_gate,
+    signals,
     sized_by_its_map,
     summed_from_zero,
     unit,
@@ -54,8 +55,12 @@ def test_the_fixed_network_converts_to_a_small_file(
 
 @pytest.mark.parametrize(
     ("network", "rewrite"),
-    [(unit((116, 116)), "shuffled_halves"), (reduced(merged(32, 16), 128), "merged_patches")],
-    ids=["shuffled_halves", "merged_patches"],
+    [
+        (unit((116, 116)), "shuffled_halves"),
+        (reduced(merged(32, 16), 128), "merged_patches"),
+        (signals((28, 28, 30)), "padded_concat"),
+    ],
+    ids=["shuffled_halves", "merged_patches", "padded_concat"],
 )
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)
 def test_what_a_rewrite_makes_converts_smaller(

@@ -1,7 +1,7 @@
 """What nodes compute is computed once and stored, so that rewrites can read it: weights, and sizes.
 
 Of weights only those of grouped convolutions: what the converter makes of the others does not depend on it.
-Of sizes those of a Resize, which exporters compute from the Shape of a map whose size is known.
+Of sizes those of a Resize or a Pad, which exporters compute from the Shape of a map whose size is known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LARGEST_WEIGHT = 2**26
 """Elements of a weight that is computed."""
 MOST_NODES = 32
 """Nodes that one weight is computed by."""
-SIZED = ("Resize",)
+SIZED = ("Resize", "Pad")
 """What asks for a size that nodes may compute, and has rewrites that read it."""
 
 
@@ -42,7 +42,7 @@ def store_computed_weights(graph: ir.Graph, opset_imports: dict[str, int]) -> No
 
 
 def store_computed_sizes(graph: ir.Graph, numbers: Numbers) -> None:
-    """Give a Resize the sizes that follow from the Shapes of maps as numbers, in place.
+    """Give a Resize and a Pad the sizes that follow from the Shapes of maps as numbers, in place.
 
     Only that: a Reshape is known by its shapes, and the prediction asks who reads a map.
     """

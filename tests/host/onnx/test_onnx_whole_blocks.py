@@ -1,12 +1,15 @@
-"""Concats of parts that are no whole blocks of channels, before an ordinary convolution."""
+"""Concats of parts that are no whole blocks of channels, before ordinary convolutions."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from onnx_networks import Network
+from onnx_units import signals
 from rkbench.onnx import fix
 
 
@@ -51,3 +54,36 @@ def test_a_concat_that_is_taken_apart_or_fits_is_left(
     tmp_path: Path, parts: tuple[int, ...], outputs: int
 ) -> None:
     assert changed(joined(parts, outputs), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        signals((28, 28, 30)),
+        signals((28, 28, 30), padded=True),
+        signals((28, 28, 30), padded=True, readers=1),
+        signals((44, 44), rank=2),
+        signals((44, 44), rank=2, readers=1, padded=True),
+    ],
+    ids=["two readers", "Pads", "one Pad", "a map", "a padded map"],
+)
+def test_parts_that_several_or_padded_convolutions_read_are_filled_up(
+    tmp_path: Path, network: Network
+) -> None:
+    report = fix(network.save(tmp_path / "model.onnx"), "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["padded_concat"]
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-5
+
+
+def test_a_signal_that_one_convolution_reads_is_left(tmp_path: Path) -> None:
+    """Converted, two parts of 44: 75,376 bytes, 86,768 with whole blocks (rk3588 fp16)."""
+    assert changed(signals((44, 44), readers=1), tmp_path) == []
+
+
+def test_channels_that_a_pad_adds_to_are_left(tmp_path: Path) -> None:
+    network = signals((28, 28, 30), padded=True, readers=1)
+    for each in network.initializers:
+        if each.name == "rim0":
+            each.CopyFrom(numpy_helper.from_array(np.array([0, 1, 2, 0, -1, 2]), "rim0"))
+    assert changed(network, tmp_path) == []

@@ -130,7 +130,7 @@ def _through(node: ir.Node, index: int, walk: _Walk) -> None:
         for place in range(1, 5):
             walk.edit(node, place, 0)
         _both(node, walk)
-    elif index <= 0 and (kind in CHANNELWISE or _drops_single_pixels(node)):
+    elif index <= 0 and (kind in CHANNELWISE or _drops_single_pixels(node) or pads_pixels(node)):
         _both(node, walk)
     else:
         walk.fails = True
@@ -183,6 +183,15 @@ def _drops_single_pixels(node: ir.Node) -> bool:
         return False
     before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
     return before is not None and len(before) > 2 and after == before[:2] and set(before[2:]) == {1}
+
+
+def pads_pixels(node: ir.Node) -> bool:
+    """Return whether a Pad adds nothing to batch and channels, or takes nothing away there."""
+    given = node.inputs[1] if node.op_type == "Pad" and len(node.inputs) in (2, 3) else None
+    pads, shape = constant_array(given), static_shape(node.inputs[0])
+    if pads is None or shape is None or pads.size != 2 * len(shape):
+        return False
+    return not pads.reshape(2, -1)[:, :2].any()
 
 
 def _binary(node: ir.Node, walk: _Walk) -> None:
