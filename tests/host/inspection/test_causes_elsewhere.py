@@ -62,7 +62,7 @@ def answers(spec: FileSpec) -> FourAnswers:
             (1, 8, 8, 8),
             "not known: rk3588 runs exSoftmax13 on its NPU, no file seen",
         ),
-        ("TopK", "INT8", (1, 8, 8, 8), "not known: no file seen runs TopK on an NPU"),
+        ("TopK", "INT8", (1, 8, 8, 8), "not known: no file seen has a layer of kind TopK on its NPU"),
         ("Gather", "FLOAT16", (1, 8, 8, 8), "not known: the NPU runs Gather in other files"),
     ],
 )

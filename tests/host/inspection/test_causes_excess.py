@@ -114,10 +114,14 @@ def test_a_normalization_owns_its_constants_whatever_its_name() -> None:
 def test_the_weights_of_an_lstm_are_no_padding_and_its_missing_projection_is_not_its_own() -> None:
     with open_model(MODELS / "lstm_h64_rk3568_fp.rknn") as model:
         attribution = find_causes(model)
-    assert [cause.code for cause in attribution.causes] == ["recurrent_commands", "lookup_tables"]
+    codes = [cause.code for cause in attribution.causes]
+    assert codes == ["recurrent_commands", "lookup_tables", "absent_projection"]
     # The projection of 64 x 64 in two copies, and its bias of zeros is too small to look at.
-    assert attribution.causes[0].sections["weights"] == 2 * 64 * 64 * 2
+    absent = attribution.causes[2]
+    assert absent.sections == {"weights": 2 * 64 * 64 * 2}
     zeros = "LSTM_0_input_proj 64x64x1x1: 16.4 kB of zeros, a projection that the layer does not have"
-    assert zeros in attribution.causes[0].evidence
+    assert absent.evidence == (zeros,)
+    assert [fix.kind for fix in absent.fix] == ["nothing"]  # a shorter sequence does not help
+    assert "weights" not in attribution.causes[0].sections
     assert attribution.ordinary["weights"] > 2 * 4 * 64 * 64 * 2
     assert [line.split(" % ")[0] for line in attribution.causes[0].not_helping] == ["int8: 84 to 102"]

@@ -143,6 +143,28 @@ def test_nobody_chooses_the_channels_of_an_image(channels: int, stride: int, sai
     assert f"most for c (16x{channels}x7x7)" in cause.because
 
 
+@pytest.mark.parametrize(
+    ("between", "said"),
+    [("Transpose", "the network's input has 1 to 4"), ("Sigmoid", "channels that are a multiple of")],
+)
+def test_few_channels_are_the_inputs_where_it_was_only_moved_before_them(between: str, said: str) -> None:
+    """A mean that is spread over positions has one channel too, and nobody gave it."""
+    tensors = (
+        map_of("x", 1, 1, 32, 32, kind="input"),
+        TensorSpec(
+            "k", kind="weight", shape=(16, 1, 7, 7), native_shape=(1, 1, 7, 7, 16, 32), data=ONE * 25_088
+        ),
+        map_of("a", 1, 1, 32, 32),
+        map_of("y", 1, 16, 32, 32, kind="output"),
+    )
+    nodes = (
+        NodeSpec(f"{between}:b", between, 2, (0,), (2,), tasks(1)),
+        NodeSpec("Conv:c", "Conv", 2, (2, 1), (3,), tasks(1), options_type=1, strides=(1, 1), groups=1),
+    )
+    (told,) = actions(diagnose(tensors, nodes), "padding")
+    assert said in told
+
+
 def test_channels_are_to_be_chosen_where_they_are_a_designers() -> None:
     """Of the image nobody chooses any, and those of attention are positions."""
     tensors = (

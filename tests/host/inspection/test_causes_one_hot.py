@@ -94,12 +94,30 @@ def rows(reads: list[int | None], inputs: int) -> TensorSpec:
         ([(row + 4) % 16 for row in range(16)], 16, "shuffle_dense"),
         ([*[None] * 8, *range(16), *[None] * 8], 16, "moved_channels"),  # filled up with zeros
         ([row // 4 for row in range(16)], 4, "moved_channels"),  # each four times
+        ([*range(16), *range(16)], 16, "moved_channels"),  # all of them twice
+        ([2, 1, *range(16), 14, 13], 16, "border_kernels"),  # mirrored
+        ([0, 0, *range(16), 15], 16, "border_kernels"),  # the border repeated
     ],
 )
 def test_only_a_permutation_is_a_shuffle(reads: list[int | None], inputs: int, code: str) -> None:
     attribution = diagnose(one_layer("Conv", rows(reads, inputs), name="gather_2conv"))
     codes = {cause.code for cause in attribution.causes}
-    assert codes & {"shuffle_dense", "moved_channels", "depthwise_multiplier", "grouped_conv_dense"} == {code}
+    others = {
+        "shuffle_dense",
+        "moved_channels",
+        "permuted_views",
+        "depthwise_multiplier",
+        "grouped_conv_dense",
+    }
+    assert codes & {*others, "border_kernels"} == {code}
+
+
+def test_a_mirrored_border_is_cured_by_another_padding() -> None:
+    spec = one_layer("Conv", rows([2, 1, *range(16), 14, 13], 16), name="gather_2conv")
+    cause = found(diagnose(spec), "border_kernels")
+    assert cause is not None
+    assert cause.sections["weights"] == 20 * 16 * 2
+    assert [str(fix.action).partition(",")[0] for fix in cause.fix] == ["pad with zeros"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +142,17 @@ def test_a_permutation_of_pieces_of_one_map_is_an_unfold() -> None:
     assert cause is not None
     assert "SpaceToDepth" in cause.fix[0].action
     assert found(attribution, "shuffle_dense") is None
+
+
+@pytest.mark.parametrize(("values", "is_spread"), [([ONE] * 64, True), ([ONE] * 63 + [HALF], False)])
+def test_one_channel_repeated_by_ones_is_no_padding(values: list[bytes], *, is_spread: bool) -> None:
+    data = b"".join(value + ZERO * 7 for value in values)
+    kernel = replace(constant("k", (64, 1, 1, 1), data), native_shape=(4, 1, 1, 1, 16, 8))
+    attribution = diagnose(one_layer("Conv", kernel))
+    cause = found(attribution, "spread_values")
+    assert (cause is not None) is is_spread
+    assert (found(attribution, "padding") is None) is is_spread
+    assert cause is None or cause.sections["weights"] == 64 * 8 * 2
 
 
 SIDES = ((1, 16, 64, 64), (1, 16, 82, 82))

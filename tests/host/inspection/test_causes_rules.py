@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from rkbench.inspection.causes import Attribution, Cause, find_causes, read_facts
-from rkbench.inspection.causes.command_lists import core_lists, further_bytes
+from rkbench.inspection.causes.command_lists import core_lists
+from rkbench.inspection.causes.single_core import further_bytes
 from rkbench.rknn import open_model
 from rknn_writer import (
     MODELS,

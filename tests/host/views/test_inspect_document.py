@@ -59,7 +59,7 @@ def test_layers_on_the_cpu_are_answered_with_a_reason() -> None:
     assert answer["answer"] == (
         "Every layer that computes is quantized; none stayed float. 1 layer on the CPU (Erf): Erf_2."
     )
-    assert answer["cpu"][0]["reason"] == "not known: no file seen runs Erf on an NPU"
+    assert answer["cpu"][0]["reason"] == "not known: no file seen has a layer of kind Erf on its NPU"
 
 
 def test_the_myths_are_judged_by_what_they_own_here() -> None:

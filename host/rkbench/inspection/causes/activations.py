@@ -14,15 +14,13 @@ _NO_TABLE = say("ReLU, ReLU6 and LeakyReLU need no table; another activation wan
 
 def table_commands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A layer with such an activation fills the table anew: one command an entry, however small its map."""
-    layers = [site for site in facts.sites if sum(site.table_fills)]
-    claims = tuple(
-        Claim(
-            "register_commands",
-            site.index,
-            min(sum(site.table_fills), ledger.left("register_commands", site.index)),
-        )
-        for site in layers
-    )
+    owned = {
+        site.index: min(sum(site.table_fills), ledger.left("register_commands", site.index))
+        for site in facts.sites
+        if sum(site.table_fills)
+    }
+    claims = tuple(Claim("register_commands", index, size) for index, size in owned.items() if size)
+    layers = [facts.sites[index] for index, size in owned.items() if size]
     if not layers:
         return None
     largest = max(layers, key=lambda site: sum(site.table_fills))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.many_maps import ONE_SIDE, could_be_joined, is_batched, largest_map, maps_of
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.single_core import by_layer, single_core
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import Said, clause, say
@@ -23,10 +23,6 @@ MANY_LAYERS = 6
 SMALL_LAYER_BYTES = 4096
 BATCHED_SHARE = 0.25
 """From this share of the further lists on, it is said that they are those of layers over many maps."""
-SINGLE_CORE_TARGET = "rk3588"
-SAVED_STRUCTURE = 0.08
-"""Structure that goes with the commands of further lists: 7.7 to 10.1 % of them on seven networks that were
-converted for one core too; the whole saving comes out within 1.6 %."""
 
 
 def dynamic_shapes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -83,7 +79,7 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         )
     if not claims:
         return None
-    owned = _by_layer(claims, "register_commands", "tasks")
+    owned = by_layer(claims, "register_commands", "tasks")
     commands = sum(claim.size_bytes for claim in claims if claim.section == "register_commands")
     largest = max(layers, key=lambda site: owned[site.index])
     batched = _notable_batches(layers, owned)
@@ -111,7 +107,7 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
             *_of_many_maps(batched, owned),
         ),
-        fixes=(*joined, *single_core(facts, layers, claims)),
+        fixes=(*joined, *single_core(facts, layers, claims, of_further_lists=True)),
         not_helping=(say("compress_weight: commands are no weights"),),
     )
 
@@ -124,14 +120,6 @@ _FOR_MORE_CORES = say(
     "Beside the commands for 1 core the compiler stores those of the same layers cut for 2 and for 3 cores. "
     "They follow the number of tasks."
 )
-
-
-def _by_layer(claims: Iterable[Claim], *sections: str) -> dict[int | None, int]:
-    owned: dict[int | None, int] = defaultdict(int)
-    for claim in claims:
-        if claim.section in sections:
-            owned[claim.layer] += claim.size_bytes
-    return owned
 
 
 def _largest_first(layers: Iterable[Site], owned: dict[int | None, int]) -> tuple[str, ...]:
@@ -226,59 +214,6 @@ def _relocations(ledger: Ledger, site: Site, share: float) -> int:
     """Return the structure bytes of a layer's further lists: about 5 % of their commands are relocations."""
     further = sum(site.commands[1:]) * 0.05
     return min(int(further), int(ledger.left("structure", site.index) * share))
-
-
-def further_bytes(sites: Iterable[Site]) -> int:
-    """Return the bytes that only the lists for 2 and 3 cores need: commands, task records and structure."""
-    known = [site for site in sites if site.lists_known]
-    structure = SAVED_STRUCTURE * sum(sum(site.commands[1:]) for site in known)
-    return sum(_lists_bytes(site) for site in known) + int(structure)
-
-
-def _lists_bytes(site: Site) -> int:
-    return sum(site.commands[1:]) + TASK_BYTES * sum(site.tasks[1:])
-
-
-def single_core(facts: ModelFacts, sites: Sequence[Site], claims: Iterable[Claim]) -> tuple[Fix, ...]:
-    """Return the fix that stores the command lists of `sites` for one core only; none where nothing is saved.
-
-    What it saves beyond `claims` is counted under other causes, and said.
-    """
-    saved = further_bytes(sites)
-    if not saved:
-        return ()
-    if facts.model.file.target != SINGLE_CORE_TARGET:
-        return (
-            Fix(
-                "nothing",
-                say(
-                    "single_core_mode is known to work for {single_core_target} only",
-                    single_core_target=SINGLE_CORE_TARGET,
-                ),
-            ),
-        )
-    return (
-        Fix(
-            "config",
-            say(
-                "store the commands for one core only (rk3588): saves {saved}{beyond}; the model then "
-                "runs on one NPU core",
-                saved=format_bytes(saved),
-                beyond=_beyond(facts, sites, claims),
-            ),
-            "rknn.config(target_platform='rk3588', single_core_mode=True)",
-        ),
-    )
-
-
-def _beyond(facts: ModelFacts, sites: Sequence[Site], claims: Iterable[Claim]) -> Said | str:
-    """Return what a saving is beside: less than the whole file's, or partly other causes'."""
-    whole = further_bytes(facts.sites)
-    if whole > 1.05 * further_bytes(sites):
-        return say(" here, {whole} in the whole file", whole=format_bytes(whole))
-    listed = sum(_lists_bytes(site) for site in sites if site.lists_known)
-    owned = sum(claim.size_bytes for claim in claims if claim.section in ("register_commands", "tasks"))
-    return "" if listed <= owned else say(", partly of other causes")
 
 
 def command_bytes(site: Site) -> int:

@@ -118,7 +118,11 @@ def _sizes(sizes: Sequence[int | str]) -> Said:
 
 def _concats(facts: ModelFacts) -> tuple[Site, ...]:
     sites = facts.realigning
-    near = (other for site in sites for other in (site, *facts.before(site), *facts.after(site)))
+    near = (
+        other
+        for site in sites
+        for other in ((site,) if "Concat" in site.node.type else (*facts.before(site), *facts.after(site)))
+    )
     return tuple({site.index: site for site in near if "Concat" in site.node.type}.values())
 
 

@@ -59,7 +59,7 @@ def cpu_reason(facts: ModelFacts, site: Site) -> Said:
             kind=kind,
             target=target,
         )
-    return say("not known: no file seen runs {kind} on an NPU", kind=kind)
+    return say("not known: no file seen has a layer of kind {kind} on its NPU", kind=kind)
 
 
 def _divides_a_constant(site: Site) -> bool:

@@ -1,16 +1,19 @@
-"""Values that an Expand writes out for every position, for what broadcasts by itself or for a Div."""
+"""Values that an Expand or a convolution of ones writes out for every position or channel."""
 
 from __future__ import annotations
 
 from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.cut_layers import shapes_of
+from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count
 from rkbench.language.said import clause, say
+from rkbench.units import format_bytes
 
 _ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")
+FEWEST_REPEATED = 16
 _DROPPED = Fix("network", say("drop the Expand: x * y instead of x * y.expand_as(x), the same values"))
 _DIVIDED = Fix(
     "nothing",
@@ -45,7 +48,8 @@ def expanded_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "An Expand (y.expand_as(x)) is a layer of its own, with tasks for some channels each. Additions "
-            "and multiplications broadcast without it; before a Div that broadcasts the compiler makes one."
+            "and multiplications of maps broadcast without it; before a Div that broadcasts, and before some "
+            "subtractions, the compiler makes one."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
@@ -61,6 +65,55 @@ def expanded_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         fixes=_fixes(facts, layers),
     )
+
+
+def spread_values(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A map of one channel that is repeated as many: the compiler multiplies it by a kernel of ones."""
+    layers = [site for site in facts.sites if _repeats_one(facts, site)]
+    claims = ledger.everything(
+        (site.index for site in layers), ("weights", "compiler_constants", *COMMAND_SECTIONS)
+    )
+    if not claims:
+        return None
+    worst = max(layers, key=lambda site: site.layer.size_bytes)
+    return Finding(
+        code="spread_values",
+        title=say("one channel repeated by convolutions of ones"),
+        because=clause(
+            "{layers} {repeat_} one channel as many: {bytes} ({share}), most {worst} ({shapes})",
+            layers=count(len(layers), "convolution"),
+            repeat_="repeats" if len(layers) == 1 else "repeat",
+            worst=worst.base,
+            shapes=shapes_of(worst),
+        ),
+        explanation=say(
+            "An operator on two maps that broadcasts along what lies among the channels reads a map that was "
+            "written out first: by a 1x1 convolution of ones, whose kernel is filled up to blocks."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            say("{site}: {shapes}, kernel {kernel}", site=site.base, shapes=shapes_of(site), kernel=size)
+            for site in layers[:4]
+            if site.kernel
+            for size in [format_bytes(site.kernel.buffer_bytes)]
+        ),
+        fixes=(Fix("nothing", say("no cure known: it grows with the number of channels")),),
+    )
+
+
+def _repeats_one(facts: ModelFacts, site: Site) -> bool:
+    """Return whether a convolution reads one channel, and its kernel has one value beside the filler."""
+    kernel = site.kernel
+    if kernel is None or not site.is_convolution or kernel not in site.constants:
+        return False
+    width = ELEMENT_BYTES.get(kernel.dtype, 0)
+    if not width or kernel.shape[1:] != (1, 1, 1) or kernel.shape[0] < FEWEST_REPEATED:
+        return False
+    with facts.model.read_buffer(kernel.buffer_index) as view:
+        data = bytes(view)
+    values = {data[start : start + width] for start in range(0, len(data), width)}
+    return len(values) == 2
 
 
 def _fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:

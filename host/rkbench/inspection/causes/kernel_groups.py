@@ -116,6 +116,24 @@ def copies_channels(model: RknnModel, kernel: Tensor) -> bool:
     return len({channel for _, channel in read}) < len(read) or (len(moved) == 1 and moved != {0})
 
 
+def extends_border(model: RknnModel, kernel: Tensor) -> bool:
+    """Return whether a 1x1 kernel hands all channels on in order and repeats some before or behind them.
+
+    So a padding is written that mirrors or repeats the border of an axis that lies among the channels.
+    """
+    if not is_packed(kernel) or kernel.shape[2:] != (1, 1):
+        return False
+    outputs, inputs = kernel.shape[:2]
+    if not inputs < outputs < min(2 * inputs, MOST_ROWS):
+        return False
+    with model.file.path.open("rb", buffering=0) as stream:
+        rows = [_read_channels(stream, model, kernel, row) for row in range(outputs)]
+    read, whole = [channels[0] for channels in rows if len(channels) == 1], list(range(inputs))
+    return len(read) == outputs and any(
+        read[first : first + inputs] == whole for first in range(outputs - inputs + 1)
+    )
+
+
 def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:
     """Return whether a 1x1 kernel only moves channels apart: no sampled row reads more than one, in order.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rkbench.inspection.causes.cause import Finding, Fix
-from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.many_maps import ONE_SIDE, could_be_joined, has_rows, is_batched
 from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.single_core import single_core
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.causes.unrolled import shape_of
 from rkbench.inspection.formatting import count

@@ -11,6 +11,7 @@ from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.pads import is_border_kernel
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import Said, clause, say
@@ -150,7 +151,7 @@ def _is_one_hot(model: RknnModel, kernel: Tensor) -> bool:
 
 def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Channels that are repeated, filled up or unfolded: a dense 1x1 convolution that is no shuffle."""
-    layers = list(facts.copying)
+    layers = [site for site in facts.copying if not is_border_kernel(facts, site)]
     if not layers:
         return None
     kernels = [site.kernel for site in layers if site.kernel]

@@ -12,11 +12,13 @@ from rkbench.inspection.causes.weights import unpadded_bytes
 from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import Said, clause, say
 from rkbench.rknn.contents import Tensor
+from rkbench.rknn.placement import RENAMING
 from rkbench.rknn.targets import weight_layout
 from rkbench.units import format_bytes
 
 FEW_CHANNELS = 4
 """Input channels of an image or a signal, which nobody can choose."""
+_MOVES = (*RENAMING, "Transpose", "exDataConvert", "Slice", "Split", "Pad")
 _SAFE_MULTIPLE = 16
 _LEAST_SHARE = 0.05
 """Of the cause: what less of it is of one kind is not spoken of."""
@@ -103,9 +105,21 @@ def _whose(facts: ModelFacts, site: Site, kernel: Tensor) -> str:
         return "made"
     if not site.node.type.startswith("Conv"):
         return "positions"
-    inputs = {tensor.shape[1] for tensor in facts.model.inputs if len(tensor.shape) > 1}
-    given = kernel.shape[1] <= FEW_CHANNELS and kernel.shape[1] in inputs
-    return "given" if given else "chosen"
+    return "given" if kernel.shape[1] <= FEW_CHANNELS and _reads_input(facts, site) else "chosen"
+
+
+def _reads_input(facts: ModelFacts, site: Site) -> bool:
+    """Return whether a layer reads an input of the model, or one that was only moved or converted."""
+    for _ in facts.sites:  # a damaged file may feed a layer by itself
+        before = facts.before(site)
+        kinds = {tensor.kind for tensor in site.inputs}
+        if "input" in kinds or any(other.node.type == "InputOperator" for other in before):
+            return True
+        moved = next((other for other in before if other.node.type in _MOVES), None)
+        if moved is None:
+            return False
+        site = moved
+    return False
 
 
 def _told(facts: ModelFacts, whose: str, padded: list[Padded]) -> Said:

@@ -1,14 +1,19 @@
-"""A Pad that no convolution can do itself: the NPU copies it row by row."""
+"""A Pad that no convolution can do itself: the NPU copies it row by row, or by a dense convolution."""
 
 from __future__ import annotations
 
 from rkbench.inspection.causes.cause import Finding, Fix
-from rkbench.inspection.causes.command_lists import command_bytes, single_core
+from rkbench.inspection.causes.command_lists import command_bytes
+from rkbench.inspection.causes.kernel_groups import extends_border
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.single_core import single_core
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import count, dims
+from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import Said, clause, say
+from rkbench.units import format_bytes
+
+_ZEROS = Fix("network", say("pad with zeros, in the convolution (the border changes: train with it)"))
 
 
 def pad_copies(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -41,10 +46,47 @@ def pad_copies(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=_evidence(layers),
-        fixes=(
-            Fix("network", say("pad with zeros, in the convolution (the border changes: train with it)")),
-            *single_core(facts, layers, claims),
+        fixes=(_ZEROS, *single_core(facts, layers, claims)),
+    )
+
+
+def is_border_kernel(facts: ModelFacts, site: Site) -> bool:
+    """Return whether a convolution that the compiler made only mirrors or repeats a border."""
+    return site.kernel is not None and extends_border(facts.model, site.kernel)
+
+
+def border_kernels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A border mirrored along an axis that lies among the channels: a dense 1x1 convolution."""
+    layers = [site for site in facts.moving if is_border_kernel(facts, site)]
+    kernels = [site.kernel for site in layers if site.kernel]
+    if not layers:
+        return None
+    return Finding(
+        code="border_kernels",
+        title=say("borders mirrored or repeated by dense 1x1 convolutions"),
+        because=clause(
+            "{layers} only {put_} mirrored or repeated positions beside a map ({kernels}): {bytes} ({share})",
+            layers=count(len(layers), "1x1 convolution"),
+            put_="puts" if len(layers) == 1 else "put",
+            kernels=listing(sorted({dims(kernel.shape[:2]) for kernel in kernels})),
         ),
+        explanation=say(
+            "A padding that mirrors or repeats the border (mode reflect or edge) has no weights. Along an "
+            "axis that lies among the channels the compiler writes it as a 1x1 convolution with a single 1 "
+            "in each row: it grows with the square of the axis."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
+        evidence=tuple(
+            say(
+                "{site}: {kernel}, {size}",
+                site=site.base,
+                kernel=dims(kernel.shape),
+                size=format_bytes(kernel.buffer_bytes),
+            )
+            for site, kernel in zip(layers[:4], kernels, strict=False)
+        ),
+        fixes=(_ZEROS,),
     )
 
 

@@ -15,13 +15,16 @@ from rkbench.language.said import Said, clause, listed, say
 from rkbench.units import format_bytes
 
 _STAGE = re.compile(r"_2conv(\d+)$")
+_TILE = re.compile(r"_tile\d+$")
+"""Of the compiler's, where a long row is averaged in parts."""
 
 
 def pooling_source(site: Site) -> str:
     """Return the name of the pooling or mean that a convolution was made from."""
     if _STAGE.search(site.base):
         return _STAGE.sub("", site.base).removesuffix("_gavg")
-    return re.sub(r"(#\d+)?_i1$", "", site.kernel.name) if site.kernel else site.base
+    name = re.sub(r"(#\d+)?_i1$", "", site.kernel.name) if site.kernel else site.base
+    return _TILE.sub("", name)
 
 
 def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:

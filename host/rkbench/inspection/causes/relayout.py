@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import prod
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
-from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspection.causes.norms import POOLED
+from rkbench.inspection.causes.single_core import single_core
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import clause, say
@@ -143,8 +144,8 @@ def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
             layers=count(len(layers), "layer"),
         ),
         explanation=say(
-            "Around a MatMul, a normalization or a Reshape between blocks of channels the compiler "
-            "adds convolutions that only move data. It stores the same kernel once for every layer."
+            "Where maps change from one order of channels and positions to another, the compiler adds "
+            "convolutions that only move data. It stores the same kernel once for every layer."
         ),
         layers=layers,
         claims=tuple(

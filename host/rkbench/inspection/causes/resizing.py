@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rkbench.inspection.causes.cause import Finding, Fix
-from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.single_core import single_core
 from rkbench.inspection.causes.site import IN_BLOCKS, Site
 from rkbench.inspection.causes.unrolled import shape_of
 from rkbench.inspection.formatting import count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.pads import is_border_kernel
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import clause, say
@@ -84,7 +85,7 @@ _FLATTEN = Fix(
 
 def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A reshaped tensor that is brought into another order: a dense convolution, whatever it consists of."""
-    layers = list(facts.permuting)
+    layers = [site for site in facts.permuting if not is_border_kernel(facts, site)]
     if not layers:
         return None
     kernels = [site.kernel for site in layers if site.kernel]

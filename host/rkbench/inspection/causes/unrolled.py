@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
-from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, SECTION_OF, ModelFacts
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.single_core import further_bytes, single_core
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import Said, clause, say
-from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 _PLAIN_TASKS = (1, 4, 6)
@@ -128,10 +128,6 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         (tensor.shape[0] for site in layers for tensor in site.outputs[:1] if tensor.shape), default=0
     )
     claims = ledger.everything((site.index for site in layers), (*COMMAND_SECTIONS, "compiler_constants"))
-    absent = [(site, tensor) for site in layers for tensor in site.constants if _is_absent(facts, tensor)]
-    claims += tuple(
-        Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in absent
-    )
     tasks = sum(sum(site.tasks) for site in layers)
     return Finding(
         code="recurrent_commands",
@@ -151,7 +147,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
-        evidence=_recurrent_evidence(layers, [tensor for _, tensor in absent]),
+        evidence=_recurrent_evidence(layers),
         fixes=(
             Fix("network", _SHORTER_SEQUENCE),
             *single_core(facts, layers, claims),
@@ -160,7 +156,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
-def _recurrent_evidence(layers: list[Site], absent: list[Tensor]) -> tuple[Said, ...]:
+def _recurrent_evidence(layers: list[Site]) -> tuple[Said, ...]:
     floats = [site for site in layers if site.layer.dtype == "FLOAT16"]
     in_float = (say("{floats} of {layers} compute in FLOAT16", floats=len(floats), layers=len(layers)),)
     return (
@@ -174,25 +170,8 @@ def _recurrent_evidence(layers: list[Site], absent: list[Tensor]) -> tuple[Said,
             )
             for site in layers[:4]
         ),
-        *(
-            say(
-                "{tensor} {shape}: {size} of zeros, a projection that the layer does not have",
-                tensor=tensor.name,
-                shape=dims(tensor.shape),
-                size=format_bytes(tensor.buffer_bytes),
-            )
-            for tensor in absent[:4]
-        ),
         *in_float[: len(floats)],
     )
-
-
-def _is_absent(facts: ModelFacts, tensor: Tensor) -> bool:
-    """Return whether a matrix is zeros in plain order: what the compiler adds for a projection."""
-    if len(tensor.shape) != 4 or tensor.layout or tensor.kind not in SECTION_OF:
-        return False
-    with facts.model.read_buffer(tensor.buffer_index) as view:
-        return bytes(view).count(0) == tensor.buffer_bytes
 
 
 def shape_of(tensors: Iterable[object]) -> str:
