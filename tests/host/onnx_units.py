@@ -193,3 +193,26 @@ def signals(parts: tuple[int, ...], *, readers: int = 2, padded: bool = False, r
     for other in read[1:]:
         network.add("Add", other)
     return network
+
+
+def pyramid(channels: int, folder: Path, *, read_again: bool = False) -> Path:
+    """Return three maps, each half as large as the one before, through one 3x3 convolution to 64 channels.
+
+    With `read_again` the weights are summed too."""
+    network, outputs = Network(1, channels, 16, 16), []
+    shared = network.weights("w", 64, channels, 3, 3), network.weights("b", 64)
+    for level in range(3):
+        if level:
+            network.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+        read = network.value
+        network.add("Conv", *shared, name=f"level_{level}", kernel_shape=[3, 3], pads=[1] * 4).add("Relu")
+        outputs.append(network.value)
+        network.value = read
+    network.value = outputs[-1]
+    if read_again:
+        network.nodes.append(helper.make_node("ReduceSum", ["w"], ["total"], name="total", keepdims=0))
+        network.value = outputs.pop(0)
+        network.add("Add", "total")
+        return network.save(folder / "x.onnx", outputs=tuple(outputs))
+    outputs.pop()
+    return network.save(folder / "x.onnx", outputs=tuple(outputs))

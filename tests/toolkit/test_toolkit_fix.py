@@ -15,6 +15,7 @@ from onnx_units import (
     boxes,
     enlarging,
     merged,
+    pyramid,
     reduced,
     refused_dropout,
     refused_gate,
@@ -71,6 +72,20 @@ def test_what_a_rewrite_makes_converts_smaller(
     assert [change.rewrite for change in report.changes] == [rewrite]
     before = convert(path, target, dtype)["size_bytes"]
     assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < before
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "channels"),
+    [("rk3588", "fp16", 256), ("rk3588", "int8", 512), ("rk3568", "fp16", 512), ("rk3568", "int8", 768)],
+)
+def test_weights_that_layers_share_are_cut_once(
+    tmp_path: Path, convert: Convert, target: str, dtype: str, channels: int
+) -> None:
+    path = pyramid(channels, tmp_path)
+    report = fix(path, target, dtype, tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["shared_parts"]
+    before = convert(path, target, dtype)["size_bytes"]
+    assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < 0.7 * before
 
 
 def newer_opset(folder: Path) -> Path:

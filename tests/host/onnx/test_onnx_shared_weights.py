@@ -6,23 +6,9 @@ from pathlib import Path
 
 import pytest
 from onnx_networks import Network
-from rkbench.onnx import predict_size
+from onnx_units import pyramid
+from rkbench.onnx import fix, predict_size
 from rkbench.onnx.prediction import CUT_AGAIN
-
-
-def pyramid(channels: int, folder: Path) -> Path:
-    """Return three maps, each half as large as the one before, through one 3x3 convolution to 64 channels."""
-    network, outputs = Network(1, channels, 16, 16), []
-    shared = network.weights("w", 64, channels, 3, 3), network.weights("b", 64)
-    for level in range(3):
-        if level:
-            network.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
-        read = network.value
-        network.add("Conv", *shared, name=f"level_{level}", kernel_shape=[3, 3], pads=[1] * 4).add("Relu")
-        outputs.append(network.value)
-        network.value = read
-    network.value = outputs.pop()
-    return network.save(folder / "x.onnx", outputs=tuple(outputs))
 
 
 @pytest.mark.parametrize(
@@ -55,3 +41,36 @@ def test_so_are_those_of_products(tmp_path: Path, inputs: int, again: int) -> No
     found = predict_size(network.save(tmp_path / "x.onnx"), "rk3588", "fp16")
     products = [node.weight_bytes for node in found.nodes if node.type == "MatMul"]
     assert products == [inputs * 64 * 2, inputs * 64 * 2, again, 0]
+
+
+@pytest.mark.parametrize(
+    ("channels", "target", "dtype", "cut"),
+    [
+        (256, "rk3588", "fp16", True),
+        (256, "rk3588", "int8", False),
+        (256, "rk3568", "fp16", False),
+        (512, "rk3588", "int8", True),
+        (512, "rk3568", "fp16", True),
+    ],
+)
+def test_shared_weights_are_cut_once_for_all_layers(
+    tmp_path: Path, channels: int, target: str, dtype: str, *, cut: bool
+) -> None:
+    report = fix(pyramid(channels, tmp_path), target, dtype, tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["shared_parts"] * cut
+    if not cut:
+        return
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-5
+    after = predict_size(tmp_path / "fixed.onnx", target, dtype)
+    levels = [
+        node.weight_bytes for node in after.nodes if node.type == "Conv" and node.name.startswith("level")
+    ]
+    element = 2 if dtype == "fp16" else 1
+    assert channels * 64 * 9 * element <= sum(levels) < channels * 64 * 9 * element * 1.02
+
+
+def test_weights_that_others_read_too_are_left(tmp_path: Path) -> None:
+    path = pyramid(256, tmp_path, read_again=True)
+    report = fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert "shared_parts" not in [change.rewrite for change in report.changes]

@@ -35,6 +35,7 @@ _CUT = Fix(
         "whose weights are at most 3,072 bytes an output channel (6,144 on the rk3566 and rk3568) and one "
         "initializer for all layers (exact; 961 -> 368 kB on a sample for rk3588)"
     ),
+    rewrites=("shared_parts",),
 )
 _INVENTED = Fix("nothing", say("the compiler makes one for each layer that needs it"))
 Held = tuple[Site, Tensor]
