@@ -58,9 +58,11 @@ class Taken:
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose one SpaceToDepth for the pieces of a map [1, H, W, C] that a Concat joins."""
     merged = _merged(node, context) if node.op_type == "Concat" and context.has_fixed_sizes else None
-    in_order = merged is not None and bool((merged.order == np.arange(len(merged.order))).all())
+    if merged is None:
+        return None
+    in_order = bool((merged.order == np.arange(len(merged.order))).all())
     edits = () if in_order else _edits(node.outputs[0])
-    if merged is None or edits is None:
+    if edits is None:
         return None
     description = say(
         "{nodes} nodes that merge patches of {block}x{block}, channels last -> SpaceToDepth between two "
