@@ -74,3 +74,13 @@ def test_rows_that_several_pick_for_a_vector_are_picked_by_a_dense_kernel(
 def test_rows_that_one_picks_stay_rows(tmp_path: Path) -> None:
     found = predict_size(frames([0, 2, 3]).save(tmp_path / "x.onnx"), "rk3588", "fp16")
     assert PICKED not in [node.becomes for node in found.nodes]
+
+
+@pytest.mark.parametrize(("axis", "made", "shape"), [(2, 4, (1, 0, 8)), (0, 0, (2, 3, 4))])
+def test_a_pick_of_nothing_takes_nothing(
+    tmp_path: Path, axis: int, made: int, shape: tuple[int, ...]
+) -> None:
+    network = Network(*shape).add("Relu")
+    size = [made if place == axis else side for place, side in enumerate(shape)]
+    network.add("GatherElements", network.constant("places", np.zeros(size, "int64")), axis=axis)
+    assert predict_size(network.save(tmp_path / "x.onnx"), "rk3588", "fp16").weight_bytes == 0

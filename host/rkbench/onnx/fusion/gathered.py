@@ -56,12 +56,12 @@ def is_picked(node: ir.Node, constants: set[ir.Value]) -> bool:
 
 
 def picked_rows_of(node: ir.Node) -> PickedRows | None:
-    """Return the rows that a GatherElements picks from; None where their sizes are not known."""
+    """Return the rows that a GatherElements picks from; None where it picks nothing, or no one knows sizes."""
     before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
     if before is None or after is None or len(before) != len(after):
         return None
     axis = node.attributes.get_int("axis", 0) % len(before)
-    return PickedRows(math.prod(after) // after[axis], before[axis], after[axis]) if after[axis] else None
+    return PickedRows(math.prod(after) // after[axis], before[axis], after[axis]) if all(after) else None
 
 
 def dense_pick(node: ir.Node, constants: set[ir.Value]) -> Convolution | None:
