@@ -92,11 +92,19 @@ def _is_zero(value: ir.Value | None) -> bool:
 
 def _is_small(value: ir.Value | None) -> bool:
     """Whether a constant is one of a product with zeros that are stored, or that and numbers beside it."""
-    producer = value.producer() if value is not None else None
-    if producer is None or producer.op_type not in ("Mul", "Add", "Sub", "Div"):
-        return False
-    zeros = zeros_of(producer)
-    return (zeros is not None and zeros.producer() is None) or any(map(_is_small, producer.inputs))
+    open_values, seen = [value], {value}
+    while open_values:  # a constant may be summed with itself many times over: each is looked at once
+        found = open_values.pop()
+        producer = found.producer() if found is not None else None
+        if producer is None or producer.op_type not in ("Mul", "Add", "Sub", "Div"):
+            continue
+        zeros = zeros_of(producer)
+        if zeros is not None and zeros.producer() is None:
+            return True
+        sources = set(producer.inputs) - seen
+        seen |= sources
+        open_values += sources
+    return False
 
 
 def _is_read(value: ir.Value, constants: set[ir.Value]) -> bool:

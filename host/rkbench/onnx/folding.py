@@ -91,7 +91,8 @@ def run_node(node: ir.Node, given: list[Any], opsets: dict[str, int]) -> list[An
     if node.op_type in ("ConstantOfShape", "Expand", "Range") and not _fills_little(node.op_type, given):
         return []
     try:
-        return list(ReferenceEvaluator(proto, opsets=opsets).run(None, feeds))
+        with np.errstate(all="ignore"):  # a mask may hold infinities: no line of numpy's for the user
+            return list(ReferenceEvaluator(proto, opsets=opsets).run(None, feeds))
     except (ValueError, TypeError, IndexError, RuntimeError, AttributeError, ZeroDivisionError):
         return []  # no number that a shape could follow from; the size stays open
 

@@ -240,3 +240,23 @@ def test_weights_that_lie_where_none_may_lie_are_refused(
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match=words):
         predict_size(path, "rk3588", "fp16")
+
+
+@pytest.mark.parametrize("other", ["itself", "the first"])
+def test_weights_that_are_summed_many_times_over_are_read_once_each(tmp_path: Path, other: str) -> None:
+    """Looked at by a function that called itself for both operands, 2,000 sums were too deep, 40 too many."""
+    sums = [
+        helper.make_node("Add", [f"s{step}", f"s{step}" if other == "itself" else "w"], [f"s{step + 1}"])
+        for step in range(2_000)
+    ]
+    first = helper.make_node("Identity", ["w"], ["s0"])
+    path = save(tmp_path, first, *sums, _conv(weights="s2000"))
+    assert predict_size(path, "rk3588", "fp16").weight_bytes >= 16 * 16 * 9 * 2
+
+
+def test_numbers_that_are_divided_by_zero_are_no_warning(tmp_path: Path) -> None:
+    """Numpy's, of a line of onnx: pytest makes an error of it, a terminal showed it before the answer."""
+    less = helper.make_node("Sub", ["w", "w"], ["zeros"])
+    mask = helper.make_node("Div", ["w", "zeros"], ["mask"])
+    path = save(tmp_path, less, mask, _conv(weights="mask"))
+    assert predict_size(path, "rk3588", "fp16").weight_bytes >= 16 * 16 * 9 * 2
