@@ -6,6 +6,8 @@ linear attention, of 8 and 16 heads.
 
 from __future__ import annotations
 
+import math
+
 import onnx_ir as ir
 
 from rkbench.onnx.fusion.geometry import turns_positions
@@ -27,15 +29,14 @@ def turned_tasks(node: ir.Node, lanes: int, cores: int) -> int | None:
     """Return the tasks of a turn whose map is known to lie so; None of others.
 
     What lies where channels do is taken `lanes` at a time, for each head; of one map that is few tasks on
-    several cores. The values that the keys of a
-    linear attention meet are turned as those are.
+    several cores. The values that the keys of a linear attention meet are turned as those are.
     """
     shape = static_shape(node.inputs[0])
     if shape is None:
         return None
     if _turns_frames(node):
         return shape[0] * shape[1] // lanes if cores == 1 else 0
-    heads, sides = shape[0] * shape[1], shape[2:]
+    heads, sides = math.prod(shape[:-2]), shape[-2:]
     if _is_summed_over_positions(node):
         return 2 * heads * min(sides) // lanes
     return heads * max(sides) // lanes if _turns_back(node) else None
@@ -84,18 +85,38 @@ def _comes_back(product: ir.Node) -> bool:
 
 
 def _turns_back(node: ir.Node) -> bool:
-    """Return whether what such an attention makes is turned, to become a map again."""
+    """Return whether what such an attention makes is turned, to become a map again.
+
+    Only where the sum of the keys was a channel more, which a Slice cuts off. Without one the products are
+    computed the other way around (8 heads of 16 and 64 channels, of three axes and of four), and the queries
+    are turned for them if they were cut from positions: as many tasks, counted here.
+    """
     if not _swaps_last(node) or next_node(node.outputs[0], "Reshape") is None:
         return False
-    value = node.inputs[0]
+    value, is_cut = node.inputs[0], False
     for _ in range(LONGEST_WAY):
         maker = value.producer() if value is not None else None
         if maker is None or maker.op_type not in (*_ON_THE_WAY, "MatMul"):
             return False
+        is_cut = is_cut or maker.op_type == "Slice"
         if maker.op_type == "MatMul":
             summed = maker.inputs[1].producer() if maker.inputs[1] is not None else None
             keys = summed.inputs[0] if summed is not None and summed.op_type == "MatMul" else None
             turned = keys.producer() if keys is not None else None
-            return turned is not None and _is_summed_over_positions(turned)
+            is_linear = turned is not None and _is_summed_over_positions(turned)
+            return is_linear and (is_cut or _is_cut_from_positions(maker.inputs[0]))
         value = maker.inputs[0]
+    return False
+
+
+def _is_cut_from_positions(value: ir.Value | None) -> bool:
+    """Return whether queries are a part of a map that was turned before, an activation between at most."""
+    for _ in range(2):
+        maker = value.producer() if value is not None else None
+        if maker is None or not maker.inputs or maker.inputs[0] is None:
+            return False
+        value = maker.inputs[0]
+        if maker.op_type in ("Split", "Slice"):
+            turned = value.producer()
+            return turned is not None and _swaps_last(turned)
     return False
