@@ -6,6 +6,7 @@ vendor code. Constants and commands are kept apart; how far off both are stands 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from os import PathLike
 
@@ -178,7 +179,8 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
 
 
 def _predict_nodes(owned: dict[Dtype, dict[ir.Node, Share]], dtype: Dtype) -> list[PredictedNode]:
-    fp16, int8 = owned["fp16"], owned["int8"]
+    nothing = Share(conv.ORDINARY, 0, 0, 0)  # of a node that takes something at the other dtype alone
+    fp16, int8 = (defaultdict(lambda: nothing, owned[each]) for each in DTYPES)
     return [
         PredictedNode(
             name=node.name or node.outputs[0].name or "",

@@ -248,3 +248,14 @@ def test_the_size_has_bounds_but_where_commands_cannot_be_predicted(tmp_path: Pa
     wide = Network(1, 16, 80, 80).conv(16, 16, dilations=[24, 24]).save(tmp_path / "b.onnx")
     assert predict_size(wide, "rk3588", "fp16").file_bytes_high is None
     assert predict_size(wide, "rk3568", "int8").file_bytes_high is None  # DeepLabV3: 33.3 MB, not 12.3
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "int8"])
+def test_an_input_that_is_handed_on_is_predicted_whatever_the_dtype_adds_to_it(
+    tmp_path: Path, dtype: str
+) -> None:
+    """In int8 alone an output so wide has a table: the node was looked up in fp16 and not found there."""
+    network = Network(1, 1, 7, 16).add("Identity", name="again")
+    network.value = "x"
+    path = network.conv(1, 16).save(tmp_path / "again.onnx", outputs=("again_out",))
+    assert predict_size(path, "rk3568", dtype).weight_bytes_int8 > 5_000
