@@ -9,8 +9,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
-
 from rkbench.errors import ModelError, UsageError
 from rkbench.language.said import Said, say
 from rkbench.onnx import convolution as conv
@@ -18,7 +16,7 @@ from rkbench.onnx.attempts import Dropped, TriedDraft, attempt, sound_attempt, w
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes
-from rkbench.onnx.model import OnnxFile, open_onnx
+from rkbench.onnx.model import OnnxFile, external_tensors, open_onnx
 from rkbench.onnx.predict import predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites import ALL, spelled_out
@@ -196,8 +194,7 @@ def _check_weights(network: OnnxFile, output: Path, *, force: bool) -> None:
     made = weights_file(output)
     if not network.external_bytes or not made.exists():
         return
-    tensors = [value.const_value for value in network.graph.initializers.values()]
-    read = {Path(tensor.path) for tensor in tensors if isinstance(tensor, ir.ExternalTensor)}
+    read = {Path(tensor.path) for tensor in external_tensors(network.graph)}
     if any(own.exists() and made.samefile(own) for own in read):
         raise UsageError(
             f"{made} holds the weights of {network.path}; it is never overwritten",

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from onnx import shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 
 LARGEST_NUMBERS = 4096
 """Elements of a value that is computed: sizes and indices are short."""
@@ -44,10 +44,10 @@ def complete_shapes(model: ir.Model) -> Numbers:
 
 
 def _remember(value: ir.Value, tensor: ir.TensorProtocol | None, numbers: Numbers) -> None:
-    if tensor is None or isinstance(tensor, ir.ExternalTensor) or tensor.dtype == ir.DataType.STRING:
+    if tensor is None or tensor.size > LARGEST_NUMBERS or tensor.dtype == ir.DataType.STRING:
         return
-    if tensor.size <= LARGEST_NUMBERS:
-        numbers[value] = tensor.numpy()
+    if (data := data_of(tensor)) is not None:
+        numbers[value] = data
 
 
 def _compute(node: ir.Node, numbers: Numbers, opsets: dict[str, int]) -> bool:
@@ -58,6 +58,10 @@ def _compute(node: ir.Node, numbers: Numbers, opsets: dict[str, int]) -> bool:
             return False
         start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", len(shape))
         results = [np.array(shape[start:end], "int64")]
+    elif (outside := _outside(node)) is not None:
+        node.outputs[0].type, node.outputs[0].shape = ir.TensorType(outside.dtype), outside.shape
+        _remember(node.outputs[0], outside, numbers)
+        return True
     elif node.op_type == "Constant" or node.op_type in COMPUTED:
         given = [numbers.get(value) if value is not None else None for value in node.inputs]
         missing = any(value is not None and value not in numbers for value in node.inputs)
@@ -71,6 +75,13 @@ def _compute(node: ir.Node, numbers: Numbers, opsets: dict[str, int]) -> bool:
         if static_shape(value) is None:
             value.shape = ir.Shape(numbers[value].shape)
     return bool(results)
+
+
+def _outside(node: ir.Node) -> ir.ExternalTensor | None:
+    """Return the tensor of a Constant whose numbers are in another file: onnx would look for that file in the
+    folder that one works in."""
+    tensor = ir.convenience.get_const_tensor(node.outputs[0]) if node.op_type == "Constant" else None
+    return tensor if isinstance(tensor, ir.ExternalTensor) else None
 
 
 def _is_small(node: ir.Node) -> bool:

@@ -244,20 +244,28 @@ class _Catcher(logging.Handler):
         self.messages.append(str(error or record.getMessage()).splitlines()[0][:200])
 
 
+def external_tensors(graph: ir.Graph) -> Iterator[ir.ExternalTensor]:
+    """Yield the tensors whose numbers are in other files: those of bodies and of Constants too."""
+    for each in (graph, *graph.subgraphs()):
+        held = [value.const_value for value in each.initializers.values()]
+        for node in each:
+            of_tensors = (one for one in node.attributes.values() if one.type == ir.AttributeType.TENSOR)
+            held += [one.as_tensor() for one in of_tensors if not one.is_ref()]
+        yield from (tensor for tensor in held if isinstance(tensor, ir.ExternalTensor))
+
+
 def _external_files(path: Path, graph: ir.Graph) -> tuple[int, list[str]]:
     """Return the external bytes that the graph speaks of and the names of files without them."""
     total, ends = 0, dict[str, int]()
-    for value in graph.initializers.values():
-        tensor = value.const_value
-        if isinstance(tensor, ir.ExternalTensor):
-            total += tensor.nbytes
-            name = str(tensor.location)
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ModelError(
-                    f"{path} says that its weights are in {name[:80]!r}, outside its folder",
-                    hint="save it again with its data beside it",
-                )
-            ends[name] = max(ends.get(name, 0), (tensor.offset or 0) + tensor.nbytes)
+    for tensor in external_tensors(graph):
+        total += tensor.nbytes
+        name = str(tensor.location)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ModelError(
+                f"{path} says that its weights are in {name[:80]!r}, outside its folder",
+                hint="save it again with its data beside it",
+            )
+        ends[name] = max(ends.get(name, 0), (tensor.offset or 0) + tensor.nbytes)
     sizes = {name: _size(path.parent / name) for name in ends}
     return total, [name for name, end in ends.items() if sizes[name] < end]
 

@@ -7,7 +7,7 @@ import math
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import LARGEST_WINDOW
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 
 
 def pooled_size(node: ir.Node) -> tuple[int, int] | None:
@@ -27,8 +27,8 @@ def axes_of(node: ir.Node) -> tuple[int, ...]:
     if "axes" in node.attributes:
         return tuple(node.attributes["axes"].as_ints())
     value = node.inputs[1] if len(node.inputs) > 1 else None
-    stored = ir.convenience.get_const_tensor(value) if value is not None else None
-    return () if stored is None else tuple(int(axis) for axis in stored.numpy().ravel())
+    stored = data_of(ir.convenience.get_const_tensor(value)) if value is not None else None
+    return () if stored is None else tuple(int(axis) for axis in stored.ravel())
 
 
 MOST_ORDERED = 2048

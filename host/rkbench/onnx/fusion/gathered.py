@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.fusion.reduced import picked_channels
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
 
@@ -56,7 +56,7 @@ def is_picked(node: ir.Node, constants: set[ir.Value]) -> bool:
 
 
 def picked_rows_of(node: ir.Node) -> PickedRows | None:
-    """Return the rows that a GatherElements picks from; None where it picks nothing, or no one knows sizes."""
+    """Return the rows that a GatherElements picks from; None of none, or where sizes are not known."""
     before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
     if before is None or after is None or len(before) != len(after):
         return None
@@ -91,9 +91,9 @@ def _rows_for_a_vector(node: ir.Node) -> list[int]:
     picks = node.inputs[1] if node.op_type == "Gather" else None
     if picks is None or node.attributes.get_int("axis", 0) != 1:
         return []
-    shape, places = static_shape(node.inputs[0]), ir.convenience.get_const_tensor(picks)
+    shape, places = static_shape(node.inputs[0]), data_of(ir.convenience.get_const_tensor(picks))
     if shape is None or len(shape) != 3 or shape[0] != 1 or places is None or len(places.shape) != 1:
         return []
     made = next_node(node.outputs[0], "Reshape", "Flatten")
     flat = static_shape(made.outputs[0]) if made is not None else None
-    return [int(place) for place in places.numpy()] if flat == (1, len(places.numpy()) * shape[2]) else []
+    return [int(place) for place in places] if flat == (1, len(places) * shape[2]) else []

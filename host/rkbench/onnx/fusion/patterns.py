@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.onnx.values import data_of
+
 TABLES = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
@@ -269,4 +271,5 @@ def scalar(value: ir.Value | None) -> float | None:
 
 
 def _number(tensor: ir.TensorProtocol | None) -> float | None:
-    return float(tensor.numpy().ravel()[0]) if tensor is not None and tensor.size == 1 else None
+    numbers = data_of(tensor) if tensor is not None and tensor.size == 1 else None
+    return float(numbers.ravel()[0]) if numbers is not None else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -13,6 +12,7 @@ from rkbench.language.said import Said
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.values import data_of
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
@@ -97,17 +97,7 @@ def is_stored(value: ir.Value | None) -> bool:
 
 def constant_array(value: ir.Value | None) -> np.ndarray | None:
     """Return the data of a stored constant; None for a value that nodes compute, or whose file is missing."""
-    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
-    if isinstance(tensor, ir.ExternalTensor) and not Path(tensor.path).is_file():
-        return None
-    if isinstance(tensor, ir.ExternalTensor) and tensor.nbytes < COPIED_BYTES:
-        return np.array(tensor.numpy())
-    return None if tensor is None else tensor.numpy()
-
-
-COPIED_BYTES = 4096
-"""Of data in another file. What is short `ir.save` puts into the ONNX itself and closes that file, which it
-cannot while an array shows a part of it."""
+    return data_of(ir.convenience.get_const_tensor(value)) if value is not None else None
 
 
 def replace_constant(node: ir.Node, index: int, array: np.ndarray, graph: ir.Graph) -> None:
