@@ -47,15 +47,24 @@ def test_a_concat_is_taken_apart_where_that_is_cheaper(
     assert len(found) == (2 * len(parts) if apart else len(parts) + 2)
 
 
-def test_a_slice_of_all_channels_between_them_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("numbers", "kinds"),
+    [
+        ((0, 200, 1), ["convolution"] * 4),
+        ((-1, -(2**31), 1, -1), ["convolution"] * 2 + ["concat", "split", "convolution"]),
+    ],
+)
+def test_a_slice_of_all_channels_between_them_changes_nothing_but_where_it_turns_them_around(
+    tmp_path: Path, numbers: tuple[int, ...], kinds: list[str]
+) -> None:
     """As GhostNet writes `x[:, :count]`: three 1x1s of 225 kB were predicted that its file does not have."""
     network = Network(1, 16, 14, 14).conv(16, 100, (1, 1), name="one")
     network.value = "x"
     network.conv(16, 100, (1, 1), name="other").add("Concat", "one_out", axis=1)
-    one = [network.constant(name, np.array([at])) for name, at in (("start", 0), ("end", 200), ("axis", 1))]
+    one = [network.constant(f"n{place}", np.array([number])) for place, number in enumerate(numbers)]
     network.add("Slice", *one).conv(200, 40, (1, 1))
     found = layers(network.save(tmp_path / "x.onnx"))
-    assert [layer.kind for layer in found] == ["convolution"] * 4
+    assert [layer.kind for layer in found] == kinds
 
 
 def test_a_larger_kernel_takes_a_concat_apart_only_where_that_is_cheaper(tmp_path: Path) -> None:

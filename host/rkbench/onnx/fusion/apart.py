@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node, other_input, users
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 
 CUT_BLOCK = 8
 """A part that begins within a block of so many channels makes the compiler take a Concat apart, on every
@@ -24,7 +24,11 @@ target."""
 def takes_everything(node: ir.Node) -> bool:
     """Return whether a Slice hands a joined map on whole, as `x[:, :count]` of so many channels does."""
     joined = node.inputs[0] if node.op_type == "Slice" and parts_of_concat(node.inputs[0]) else None
-    return joined is not None and static_shape(joined) == static_shape(node.outputs[0])
+    if joined is None or static_shape(joined) != static_shape(node.outputs[0]):
+        return False
+    given = node.inputs[4] if len(node.inputs) > 4 else None
+    steps = data_of(ir.convenience.get_const_tensor(given)) if given is not None else None
+    return steps is None or bool((steps > 0).all())  # `x[:, ::-1]` is as long
 
 
 def _before_slice(value: ir.Value | None) -> ir.Value | None:
