@@ -90,9 +90,23 @@ def _coarse(model: RknnModel, output: Tensor, producers: dict[int, Node]) -> Coa
         say(
             "end the ONNX before {join}, so that each part is an output with a scale of its own, "
             "convert again, and join them after the NPU",
-            join=join.name.split(":")[-1],
+            join=_first_join(model, join, parts[0], producers).name.split(":")[-1],
         ),
     )
+
+
+def _first_join(model: RknnModel, join: Node, part: CoarsePart, producers: dict[int, Node]) -> Node:
+    """Return the first Concat on a part's way whose one scale is too coarse for it: what it lost is lost."""
+    reads = [model.tensors[index] for index in join.inputs if model.tensors[index].name == part.name]
+    for _ in range(len(producers)):
+        node = _before(reads[0], producers) if reads else None
+        step = model.tensors[node.outputs[0]].step if node is not None and node.outputs else None
+        if node is None or node.type != "Concat" or step is None or part.range >= FEWEST_STEPS * step:
+            break
+        join = node
+        finest = sorted((model.tensors[index] for index in join.inputs), key=lambda read: read.step or 0)
+        reads = finest[:1]
+    return join
 
 
 def _before(tensor: Tensor, producers: dict[int, Node]) -> Node | None:

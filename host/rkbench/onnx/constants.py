@@ -90,6 +90,25 @@ def _is_zero(value: ir.Value | None) -> bool:
     return not tensor.numpy().any()
 
 
+def is_zero_map(value: ir.Value | None) -> bool:
+    """Return whether a constant is zeros throughout: stored ones, generated ones, or what only moves such."""
+    producer = value.producer() if value is not None else None
+    if producer is None or producer.op_type in ("Constant", "Identity"):
+        return _is_zero(value)
+    if producer.op_type == "ConstantOfShape":
+        filled = producer.attributes.get("value")
+        return filled is None or not filled.as_tensor().numpy().any()
+    read = producer.inputs if producer.op_type == "Concat" else producer.inputs[:1]
+    return producer.op_type in _HANDING_ON and bool(read) and all(map(is_zero_map, read))
+
+
+_HANDING_ON = frozenset(
+    {"Cast", "Concat", "Expand", "Flatten", "Gather", "Reshape", "Resize", "Slice", "Squeeze", "Tile"}
+    | {"Transpose", "Unsqueeze"}
+)
+"""Operators whose outcome is zeros where what they read first is, or all that they join."""
+
+
 def _is_small(value: ir.Value | None) -> bool:
     """Whether a constant is one of a product with zeros that are stored, or that and numbers beside it."""
     open_values, seen = [value], {value}

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.language.said import say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.constants import float_elements, is_generated
+from rkbench.onnx.constants import float_elements, is_generated, is_zero_map
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
@@ -234,7 +234,12 @@ def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 
 def _addition(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """A bias of the scores of an attention is stored for each of their maps."""
+    """A bias of the scores of an attention is stored for each of their maps; zeros are not added at all.
+
+    Converted for both SoCs and dtypes: stored zeros, a ConstantOfShape, a table of zeros that is looked up.
+    """
+    if any(value in context.constants and is_zero_map(value) for value in node.inputs):
+        return None
     share, bias = _other(node, context, dtype), score_bias(node, context.constants)
     size = bias.stored_bytes(context.target, dtype) if bias is not None else None
     if share is None or bias is None or size is None or context.owners[bias.value] is not node:
