@@ -39,6 +39,32 @@ def averaged(channels: int, height: int, width: int) -> Network:
 
 
 @pytest.mark.parametrize(
+    ("operator", "attributes"), [("GlobalAveragePool", {}), ("AveragePool", {"kernel_shape": [100]})]
+)
+@pytest.mark.parametrize(("target", "dtype"), [("rk3588", "fp16"), ("rk3588", "int8"), ("rk3568", "int8")])
+def test_the_average_of_a_signal_is_taken_by_pools_too(
+    operator: str, attributes: dict[str, list[int]], target: str, dtype: str, tmp_path: Path
+) -> None:
+    """Three averages of 128 channels, 100 long, became 22,784, 20,864 and 20,736 bytes smaller."""
+    network = Network(1, 16, 100).conv(16, 128, (1,)).add(operator, **attributes).conv(128, 10, (1,))
+    path, target_path = network.save(tmp_path / "x.onnx"), tmp_path / "y.onnx"
+    report = fix(path, target, dtype, target_path, rewrites=chosen([SINGLE]), judges_whole=False)
+    assert [str(change.description) for change in report.changes] == [
+        "average over 1x100 -> 1x5 1x5, then the rest"
+    ]
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-5
+    kernels = [
+        list(attribute.ints)
+        for node in onnx.load(target_path).graph.node
+        if node.op_type == "AveragePool"
+        for attribute in node.attribute
+        if attribute.name == "kernel_shape"
+    ]
+    assert kernels == [[5], [5]]
+
+
+@pytest.mark.parametrize(
     ("shape", "target", "dtype", "pools"),
     [
         ((1280, 7, 7), "rk3588", "fp16", 1),  # 225,768 -> 119,462 bytes

@@ -56,15 +56,20 @@ def _divisor(side: int) -> int:
 
 
 def is_global(node: ir.Node) -> bool:
-    """Return whether a node averages a whole map: so does a ReduceMean over both sides, and an AveragePool
-    whose one window is the map, without padding."""
+    """Return whether a node averages a whole map or signal: so does a ReduceMean over all its sides, and an
+    AveragePool whose one window is the map, without padding."""
     shape = static_shape(node.inputs[0]) if node.op_type in ("AveragePool", "ReduceMean") else None
-    if shape is None or len(shape) != 4:
+    if shape is None or len(shape) not in (3, 4):
         return node.op_type == "GlobalAveragePool"
     if node.op_type == "ReduceMean":
-        return sorted(axis % 4 for axis in axes_of(node)) == [HEIGHT, WIDTH]
+        return sorted(axis % len(shape) for axis in axes_of(node)) == list(range(2, len(shape)))
     made = static_shape(node.outputs[0])
-    return averages_whole_map(node) and made is not None and made[2:] == (1, 1)
+    return averages_whole_map(node) and made is not None and set(made[2:]) == {1}
+
+
+def sides_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width of a map, or 1 and the length of a signal [N, C, L]."""
+    return (shape[2], shape[3]) if len(shape) == 4 else (1, shape[2])
 
 
 def is_of_a_norm(node: ir.Node) -> bool:
@@ -77,15 +82,16 @@ def is_of_a_norm(node: ir.Node) -> bool:
 def averaged(
     graph: ir.Graph, value: ir.Value | None, shape: tuple[int, ...], name: str, like: ir.Value
 ) -> list[ir.Node]:
-    """Return the nodes that average a map by pools and at last as a whole, to one pixel."""
+    """Return the nodes that average a map or signal by pools and at last as a whole, to one pixel."""
     new, now = list[ir.Node](), shape
-    for place, window in enumerate(windows_of(*shape[2:]).pools):
-        now = (*shape[:2], now[2] // window[0], now[3] // window[1])
+    for place, pool in enumerate(windows_of(*sides_of(shape)).pools):
+        window = pool[4 - len(shape) :]
+        now = (*shape[:2], *(side // step for side, step in zip(now[2:], window, strict=True)))
         size: dict[str, int | float | str | list[int]] = {"kernel_shape": [*window], "strides": [*window]}
         called = f"{name}_pool{place + 1}"
         new.append(make_node(graph, "AveragePool", [value], size, name=called, shape=now, like=like))
         value = new[-1].outputs[0]
-    whole = (*shape[:2], 1, 1)
+    whole = (*shape[:2], *(1 for _ in shape[2:]))
     new.append(make_node(graph, "GlobalAveragePool", [value], name=f"{name}_rest", shape=whole, like=like))
     return new
 

@@ -21,6 +21,7 @@ from rkbench.onnx.rewrites.averaging import (
     flattened,
     is_global,
     is_of_a_norm,
+    sides_of,
     windows_of,
 )
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
@@ -35,20 +36,21 @@ LEAST_SAVED_BYTES = 1_024
 
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
-    """Propose pools for a global average of a map."""
+    """Propose pools for a global average of a map or a signal."""
     shape = static_shape(node.inputs[0]) if is_global(node) else None
-    if shape is None or len(shape) != 4 or not context.has_fixed_sizes:
+    if shape is None or len(shape) not in (3, 4) or not context.has_fixed_sizes:
         return None
     if context.cores == 1 and shape[1] >= FEWER_ON_ONE_CORE[context.dtype] and not is_of_a_norm(node):
         return None
-    windows = windows_of(*shape[2:])
-    is_one_kernel = max(shape[2:]) <= conv.LARGEST_WINDOW  # of more than one each saves commands
+    height, width = sides_of(shape)
+    windows = windows_of(height, width)
+    is_one_kernel = max(height, width) <= conv.LARGEST_WINDOW  # of more than one each saves commands
     if not windows.pools or (is_one_kernel and _saved_bytes(shape, context) < LEAST_SAVED_BYTES):
         return None
     description = say(
         "average over {height}x{width} -> {pools}, then the rest",
-        height=shape[2],
-        width=shape[3],
+        height=height,
+        width=width,
         pools=" ".join(f"{one}x{two}" for one, two in windows.pools),
     )
     return measured(node, NAME, description, lambda: _apply(node, shape, context.graph))
@@ -56,13 +58,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
 
 def _saved_bytes(shape: tuple[int, ...], context: RewriteContext) -> int:
     """Return the constants that pools save, without the commands that go with them, less what pools take."""
-    windows = windows_of(*shape[2:])
+    windows = windows_of(*sides_of(shape))
 
     def constants(size: tuple[int, int]) -> int:
         asked = (context.target, context.dtype, context.toolkit_version)
         return sum(conv.constant_bytes(step, *asked) for step in steps(size, shape[1]))
 
-    before, after = constants((shape[2], shape[3])), constants(windows.left)
+    before, after = constants(sides_of(shape)), constants(windows.left)
     return before - after - POOL_BYTES * len(windows.pools)
 
 
