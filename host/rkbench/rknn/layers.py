@@ -113,6 +113,9 @@ def _names_of_nodes(contents: Contents, graph: Graph) -> dict[str, int]:
         for index in node.inputs:
             named.setdefault(contents.tensors[index].name, node.index)
     named.update((contents.tensors[i].name, node.index) for node in graph.nodes for i in node.outputs)
+    for node in graph.nodes:  # tables of an output that the NPU puts in order: `boxes_weight_0`
+        if node.type == "OutputOperator" and node.target == "NPU":
+            named.update((f"{contents.tensors[i].name}_weight", node.index) for i in node.inputs[:1])
     return named
 
 

@@ -186,3 +186,20 @@ def test_fewer_positions_are_advised_where_tasks_go_by_them(tasks: int, kind: st
     cause = found(diagnose(moving("OutputOperator", tasks, (shape, shape))), "output_layout")
     assert cause is not None
     assert cause.fix[0].kind == kind
+
+
+@pytest.mark.parametrize(("target", "owned"), [(2, True), (0, False)])
+def test_tables_of_an_output_are_those_of_who_puts_it_in_order(target: int, *, owned: bool) -> None:
+    """In int8 for the rk3568: 4,096 and 1,024 bytes an output; where the CPU does it there are none."""
+    shape = (1, 2, 128, 128)
+    (graph,) = moving("OutputOperator", 2048, (shape, shape)).graphs
+    table = TensorSpec(
+        "x_weight_0", kind="compiler_constant", dtype="INT8", shape=(64, 8, 1, 8), data=b"\1" * 4096
+    )
+    given = TensorSpec("given", kind="input", shape=shape)
+    made = NodeSpec("Relu:r", "Relu", 0, (5,), (0,))
+    nodes = (replace(graph.nodes[0], target=target), made)
+    attribution = diagnose(FileSpec((replace(graph, tensors=(*graph.tensors, table, given), nodes=nodes),)))
+    cause = found(attribution, "output_layout")
+    assert cause is not None
+    assert cause.sections.get("compiler_constants", 0) == 4096 * owned

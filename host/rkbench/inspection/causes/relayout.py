@@ -71,6 +71,7 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """On SoCs with one core the NPU brings an output into NCHW itself: small ones 8 positions a task."""
     layers = [site for site in facts.sites if site.node.type == "OutputOperator" and site.tasks[0] > 1]
     claims = beyond_plain(ledger, layers)
+    claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
     if not claims:
         return None
     worst = max(layers, key=command_bytes)
@@ -126,7 +127,11 @@ def _in_small_tasks(site: Site) -> bool:
 
 def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
     """Tables that move data between blocks: the same pair stored again for every layer that needs it."""
-    found = [held for held in facts.owned if _is_relayout_table(held[1])]
+    found = [
+        (site, tensor)
+        for site, tensor in facts.owned
+        if _is_relayout_table(tensor) and site.node.type != "OutputOperator"
+    ]
     if not found:
         return None
     layers = tuple(dict.fromkeys(site.base for site, _ in found))
