@@ -87,3 +87,12 @@ def test_channels_that_a_pad_adds_to_are_left(tmp_path: Path) -> None:
         if each.name == "rim0":
             each.CopyFrom(numpy_helper.from_array(np.array([0, 1, 2, 0, -1, 2]), "rim0"))
     assert changed(network, tmp_path) == []
+
+
+def test_a_part_that_a_constant_node_makes_is_no_pad_of_another(tmp_path: Path) -> None:
+    """A node without inputs: whether it pads the map that it reads ended `bench fix` in an IndexError."""
+    network = Network(1, 16, 56, 56).conv(16, 20, (1, 1))
+    places = numpy_helper.from_array(np.ones((1, 12, 56, 56), "float32"))
+    network.nodes.append(onnx.helper.make_node("Constant", [], ["places"], value=places))
+    network.add("Concat", "places", axis=1).conv(32, 64)
+    assert changed(network, tmp_path) == []

@@ -187,8 +187,9 @@ def _drops_single_pixels(node: ir.Node) -> bool:
 
 def pads_pixels(node: ir.Node) -> bool:
     """Return whether a Pad adds nothing to batch and channels, or takes nothing away there."""
-    given = node.inputs[1] if node.op_type == "Pad" and len(node.inputs) in (2, 3) else None
-    pads, shape = constant_array(given), static_shape(node.inputs[0])
+    if node.op_type != "Pad" or len(node.inputs) not in (2, 3):
+        return False
+    pads, shape = constant_array(node.inputs[1]), static_shape(node.inputs[0])
     if pads is None or shape is None or pads.size != 2 * len(shape):
         return False
     return not pads.reshape(2, -1)[:, :2].any()
