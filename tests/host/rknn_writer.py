@@ -53,7 +53,7 @@ class TensorSpec:
     """As stored for the NPU; () is the plain shape."""
     layout: int = 0
     """64: blocks of channels."""
-    range: tuple[float, float] | None = None
+    range: tuple[float, ...] = ()
     """Least and most value, as calibration saw them; containers whose scale is in slot 10."""
 
 
@@ -179,7 +179,7 @@ def _tensor(tensor: TensorSpec, numbers: dict[int, int], scale_slot: int) -> Tab
         scale_slot + 1: Vector("i", tensor.zero_point),
     }
     if tensor.range and scale_slot == 10:
-        slots[8], slots[9] = (Vector("f", (bound,)) for bound in tensor.range)
+        slots[8], slots[9] = Vector("f", tensor.range[:1]), Vector("f", tensor.range[1:2])
     slots.update({slot: Scalar("I", number) for slot, number in numbers.items()})
     return Table(slots)
 
