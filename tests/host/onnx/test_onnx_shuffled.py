@@ -90,6 +90,28 @@ def test_a_normalization_between_two_1x1s_does_not_keep_them_apart(tmp_path: Pat
     assert report.verification.relative_difference < CLOSE
 
 
+@pytest.mark.parametrize(
+    ("channels", "twice", "is_merged"), [(64, False, True), (64, True, False), (60, False, False)]
+)
+def test_a_1x1_is_multiplied_into_the_one_behind_a_concat(
+    channels: int, *, twice: bool, is_merged: bool, tmp_path: Path
+) -> None:
+    """CRAFT: 41,949,989 -> 39,782,245 bytes (rk3568 fp16). One that is joined twice stays."""
+    network = Network(1, channels, 14, 14).add("Relu")
+    given = network.value
+    network.conv(channels, 256, (1, 1))
+    network.add("Concat", *([network.value] if twice else []), given, axis=1)
+    network.conv(channels + 256 * (1 + twice), 64, (1, 1))
+    report = fixed(network, tmp_path, "pointwise_pair")
+    assert [change.rewrite for change in report.changes] == ["pointwise_pair"] * is_merged
+    if is_merged:
+        assert report.verification is not None
+        assert report.verification.relative_difference < CLOSE
+        assert report.written is not None
+        kinds = [node.op_type for node in onnx.load(report.written).graph.node]
+        assert kinds == ["Relu", "Concat", "Conv"]
+
+
 def test_nodes_that_do_nothing_are_looked_through(tmp_path: Path) -> None:
     network = Network(1, 4, 8, 8).conv(4, 16).add("Identity").add("Dropout")
     network.add("Split", network.constant("halves", np.array([8, 8])), axis=1)
