@@ -32,6 +32,7 @@ from rkbench.onnx.prediction import (
     FILLED,
     FOLDED,
     LAID_FLAT,
+    MASKED,
     ORDERED,
     OTHER,
     PATCHED,
@@ -43,6 +44,7 @@ from rkbench.onnx.prediction import (
     TILED,
 )
 from rkbench.onnx.shapes import is_channel_shuffle, moved_positions, pooled_size, pooling_kernels
+from rkbench.onnx.stored_masks import mask_bytes
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
 
@@ -233,6 +235,16 @@ def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     return Share(OTHER if given else conv.ORDINARY, given * element, given * element, size)
 
 
+def _where(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """A mask is stored once, whatever reads it too."""
+    share, condition = _other(node, context, dtype), node.inputs[0]
+    size = mask_bytes(node, context.constants, context.target, dtype)
+    if not size or condition is None or context.owners[condition] is not node:
+        return share
+    share = share or Share(OTHER, 0, 0, 0)
+    return replace(share, becomes=MASKED, weights=share.weights + size)
+
+
 def _addition(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """A bias of the scores of an attention is stored for each of their maps; zeros are not added at all.
 
@@ -262,6 +274,7 @@ RULES: dict[str, Rule] = {
     "Einsum": _einsum,
     "Gather": _gather,
     "GatherElements": _gather_elements,
+    "Where": _where,
     "Reshape": _reshape,
     "Flatten": _ordered,
     "GRU": recurrent,
