@@ -216,3 +216,10 @@ def pyramid(channels: int, folder: Path, *, read_again: bool = False) -> Path:
         return network.save(folder / "x.onnx", outputs=tuple(outputs))
     outputs.pop()
     return network.save(folder / "x.onnx", outputs=tuple(outputs))
+
+
+def film(batch: int | str = 1) -> Network:
+    """Return patches of three axes."""
+    network = Network(batch, 3, 4, 32, 32)
+    weights = network.weights("w", 32, 3, 2, 16, 16)
+    return network.add("Conv", weights, kernel_shape=[2, 16, 16], strides=[2, 16, 16]).add("Relu")

@@ -14,6 +14,7 @@ from onnx_units import (
     along_channels,
     boxes,
     enlarging,
+    film,
     merged,
     pyramid,
     reduced,
@@ -60,8 +61,9 @@ def test_the_fixed_network_converts_to_a_small_file(
         (unit((116, 116)), "shuffled_halves"),
         (reduced(merged(32, 16), 128), "merged_patches"),
         (signals((28, 28, 30)), "padded_concat"),
+        (film(), "patchify"),
     ],
-    ids=["shuffled_halves", "merged_patches", "padded_concat"],
+    ids=["shuffled_halves", "merged_patches", "padded_concat", "patchify"],
 )
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)
 def test_what_a_rewrite_makes_converts_smaller(

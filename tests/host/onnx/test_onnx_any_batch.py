@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from onnx_networks import Network
+from onnx_units import film
 from rkbench.onnx import fix
 
 
@@ -55,6 +57,7 @@ def decided() -> Network:
         (vector, "flattened_order"),
         (signal, "far_taps"),
         (groups, "pooled_norm"),
+        (partial(film, "batch"), "patchify"),
         (decided, "far_taps"),
     ],
 )

@@ -37,6 +37,33 @@ def test_patches_become_channels_from_8_pixels_on(tmp_path: Path, patch: int, fo
     assert rewrites(network, tmp_path) == found
 
 
+@pytest.mark.parametrize(
+    ("kernel", "strides", "pads", "found"),
+    [
+        ((2, 8, 8), (2, 8, 8), (0,) * 6, ["patchify"]),
+        ((4, 16, 16), (4, 16, 16), (0,) * 6, ["patchify"]),
+        ((4, 8, 8), (4, 8, 8), (0,) * 6, []),
+        ((1, 4, 4), (1, 4, 4), (0,) * 6, []),
+        ((2, 8, 16), (2, 8, 16), (0,) * 6, []),
+        ((2, 8, 8), (1, 8, 8), (0,) * 6, []),
+        ((2, 8, 8), (2, 8, 8), (1, 0, 0, 1, 0, 0), []),
+    ],
+)
+def test_patches_of_three_axes_become_channels(
+    tmp_path: Path,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    found: list[str],
+) -> None:
+    network = Network(1, 3, 8, 32, 48)
+    weights, bias = network.weights("w", 16, 3, *kernel), network.weights("b", 16)
+    network.add("Conv", weights, bias, kernel_shape=list(kernel), strides=list(strides), pads=list(pads))
+    report = fix(network.save(tmp_path / "x.onnx"), "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == found
+    assert not found or (report.verification and report.verification.relative_difference < 1e-5)
+
+
 def test_weights_behind_an_identity_are_shared(tmp_path: Path) -> None:
     report = fix(called_twice(tmp_path), "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert [change.rewrite for change in report.changes] == ["shared_weights"]
