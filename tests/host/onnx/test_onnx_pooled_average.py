@@ -64,6 +64,14 @@ def test_the_average_of_a_signal_is_taken_by_pools_too(
     assert kernels == [[5], [5]]
 
 
+def test_the_means_of_a_norm_over_features_are_no_signals(tmp_path: Path) -> None:
+    network = Network(1, 100, 64)
+    network.add("ReduceMean", axes=[2]).add("Relu")
+    path = network.save(tmp_path / "x.onnx")
+    report = fix(path, "rk3588", "fp16", tmp_path / "y.onnx", rewrites=chosen([SINGLE]), judges_whole=False)
+    assert report.changes == ()
+
+
 @pytest.mark.parametrize(
     ("shape", "target", "dtype", "pools"),
     [

@@ -56,13 +56,14 @@ def _divisor(side: int) -> int:
 
 
 def is_global(node: ir.Node) -> bool:
-    """Return whether a node averages a whole map or signal: so does a ReduceMean over all its sides, and an
-    AveragePool whose one window is the map, without padding."""
+    """Return whether a node averages a whole map or signal: so does an AveragePool whose one window that is,
+    without padding, and a ReduceMean over both sides of a map. One over the last of three axes may be the
+    mean of a norm over features, which the compiler knows as a whole."""
     shape = static_shape(node.inputs[0]) if node.op_type in ("AveragePool", "ReduceMean") else None
     if shape is None or len(shape) not in (3, 4):
         return node.op_type == "GlobalAveragePool"
     if node.op_type == "ReduceMean":
-        return sorted(axis % len(shape) for axis in axes_of(node)) == list(range(2, len(shape)))
+        return len(shape) == 4 and sorted(axis % 4 for axis in axes_of(node)) == [HEIGHT, WIDTH]
     made = static_shape(node.outputs[0])
     return averages_whole_map(node) and made is not None and set(made[2:]) == {1}
 
