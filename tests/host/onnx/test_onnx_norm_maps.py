@@ -49,7 +49,7 @@ def commands_of(network: Network, folder: Path) -> int:
     return next(node.command_bytes or 0 for node in nodes if node.name == "mean")
 
 
-def test_more_sequences_than_64_are_rows_of_one_map(tmp_path: Path) -> None:
+def test_more_sequences_than_16_are_rows_of_one_map(tmp_path: Path) -> None:
     found = commands_of(normed(patches(), CHANNELS).add("Relu"), tmp_path)
     assert found == pytest.approx(OF_ROWS, rel=0.6)
 

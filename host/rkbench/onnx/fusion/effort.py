@@ -15,9 +15,10 @@ from itertools import zip_longest
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.added import joining_kernel
+from rkbench.onnx.fusion.batch import batch_of, batches
 from rkbench.onnx.fusion.flattened import is_dense
 from rkbench.onnx.fusion.layer import FusedLayer
-from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
+from rkbench.onnx.fusion.one_core import STAGE_BYTES, one_core
 from rkbench.onnx.fusion.recurrent import recurrent_tasks
 from rkbench.onnx.fusion.reduced import stays_in_a_row
 from rkbench.onnx.fusion.spread import COLUMN_BYTES, COLUMNS_START_BYTES, PAD_BYTES, FarTaps, spread_of
@@ -26,14 +27,12 @@ from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
 from rkbench.onnx.fusion.unrolled import (
     MOVE_BYTES,
     PADDING_BYTES,
-    REPEAT_BYTES,
-    REPEAT_START_BYTES,
     Chain,
     Pieces,
     chain_of,
     moved_tasks,
     pieces_of,
-    repeated_tasks,
+    repeated,
 )
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -63,8 +62,6 @@ HEADER_BYTES = 1100
 COPIED = Effort(2 * STAGE_BYTES, 2, 2)
 """Of a map that is turned and made a vector by copies."""
 CONVOLVED = ("convolution", "order")
-IDLE = Effort(0, 0, 1)
-"""Of a layer that the CPU computes."""
 
 
 def efforts(
@@ -125,12 +122,9 @@ class _Chip:
             dense = is_dense(layer.convolution, self.target, self.dtype)
             return self._convolution(layer, layer.convolution, goes_on=goes_on) if dense else COPIED
         if layer.kind == "cpu":
-            repeats = repeated_tasks(layer.node, self.dtype) if self.cores == 1 else 0
-            return (
-                Effort(repeats * REPEAT_BYTES + REPEAT_START_BYTES, repeats, 2, repeats) if repeats else IDLE
-            )
+            return repeated(layer.node, self.dtype, is_multicore=self.cores > 1)
         if layer.kind == "map":
-            return self._map(batch_of(layer), 1 + layer.vectors)
+            return self._map(batch_of(layer), 1 + layer.vectors, is_cut=layer.node.op_type != "Mul")
         if layer.kind == "concat":
             layout = targets.weight_layout(self.target, self.dtype)
             joint = None if layout is None else joining_kernel(layer.node, layout)
@@ -145,9 +139,11 @@ class _Chip:
         upload = bool(layer.table)
         return Effort(tasks * each + upload * TABLE_BYTES, (tasks + upload) * self.cores, tensors)
 
-    def _map(self, batch: int, tensors: int) -> Effort:
-        """Arithmetic over whole maps: a task each."""
+    def _map(self, batch: int, tensors: int, *, is_cut: bool = True) -> Effort:
+        """Arithmetic over whole maps: a task each. Sums are cut for several cores, products never are."""
         alone = min(batch, 2) * STAGE_BYTES + max(batch - 2, 0) * NEXT_STAGE_BYTES
+        if not is_cut:
+            return Effort(alone, batch * self.cores, tensors)
         return self._cut(alone, batch * STAGE_BYTES, batch, tensors)
 
     def _concat(self, parts: int, joint: Convolution | None) -> Effort:

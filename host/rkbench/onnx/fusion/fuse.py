@@ -198,7 +198,7 @@ class Fuser:
         shapes = {static_shape(value) for value in node.inputs}
         squares = node.op_type == "Mul" and len(set(node.inputs)) == 1
         if len(shapes) > 1 or squares or node.op_type not in ("Add", "Mul", "Sum"):
-            self.add(node, "narrow")
+            self.add(node, "map" if node.op_type == "Add" else "narrow")
             return
         self._join(node)
 

@@ -7,6 +7,7 @@ import math
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import MAP_AXES, Convolution
+from rkbench.onnx.fusion.batch import are_rows
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.fusion.tasks import LARGEST_IMAGE
@@ -35,9 +36,12 @@ def product_of(node: ir.Node) -> Convolution | None:
     if is_by_rows(node):
         data = data[1:] if data is not None else data
     # [steps, 1, features] is one map, a step a row.
-    batch = data[0] if data is not None and len(data) > 2 and data[1:-1] != (1,) else 1
+    apart = data is not None and len(data) > 2 and data[1:-1] != (1,) and not are_rows(data)
+    batch = data[0] if data is not None and apart else 1
     pixels = math.prod(data) // inputs // batch if data and inputs and batch else 1
-    size = data[1:3] if data is not None and len(data) == 4 else (1, pixels)
+    size: tuple[int, ...] = data[1:3] if data is not None and len(data) == 4 else (1, pixels)
+    if data is not None and are_rows(data):
+        size = data[:2]
     return Convolution(outputs, inputs, input_size=size, output_size=size, batch=max(batch, 1))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.onnx.fusion.batch import are_rows
 from rkbench.onnx.fusion.kinds import PLAIN_ACTIVATIONS
 from rkbench.onnx.fusion.patterns import TABLES, users
 from rkbench.onnx.values import static_shape
@@ -163,13 +164,6 @@ def _groups(node: ir.Node) -> tuple[int, int, int] | None:
     return groups, shape[1], math.prod(shape[2:])
 
 
-MOST_MAPS = 64
-"""More sequences than this become the rows of one map before they are normed. Seen kept at 64, so at 196.
-
-Where the first axis holds the steps (SepFormer: 250 of 10 sequences) there are 10 maps: not told apart here.
-"""
-
-
 def normed_maps(node: ir.Node, sequences: int) -> int:
     """Return how many maps a norm over channels takes one after the other, of so many sequences.
 
@@ -184,7 +178,7 @@ def normed_maps(node: ir.Node, sequences: int) -> int:
         joined = shape == (1, patches, positions * channels) and patches > 1 < positions
         if joined and _lies_as_convolved(maker, patches):
             return patches
-    return 1 if sequences > MOST_MAPS and shape is not None and len(shape) == 3 else sequences
+    return 1 if are_rows(shape) else sequences
 
 
 def _lies_as_convolved(node: ir.Node | None, maps: int) -> bool:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.convolution import MAP_AXES, Convolution
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node
+from rkbench.onnx.fusion.taken import Effort
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
 
@@ -141,16 +142,25 @@ def moved_tasks(layer: FusedLayer, *, int8: bool) -> int:
     return (shape[0] if int8 and shape[1] >= 8 else 0) + 20
 
 
-REPEAT_START_BYTES, REPEAT_BYTES = 1_536, 192
-"""Commands of an Expand of one number a channel on a single core, and of each of its tasks."""
+REPEAT_START_BYTES = 1_536
+REPEAT_BYTES: dict[bool, dict[Dtype, int]] = {
+    False: {"fp16": 192, "int8": 192},
+    True: {"fp16": 128, "int8": 192},
+}
+"""Commands of an Expand of one number a channel, and of each of its tasks, by whether there are several
+cores; those take twice as many channels at a time."""
 REPEAT_LANES: dict[Dtype, int] = {"fp16": 16, "int8": 32}
 
 
-def repeated_tasks(node: ir.Node, dtype: Dtype) -> int:
-    """Return the tasks of an Expand that repeats one number a channel over a map: each has some channels.
+def repeated(node: ir.Node, dtype: Dtype, *, is_multicore: bool) -> Effort:
+    """Return what an Expand takes that repeats one number a channel over a map: each task has some channels.
 
-    Whatever the size of the map; 0 for all else, which the CPU does. Measured on 128 to 2,048 channels.
+    Whatever the size of the map; nothing for all else, which the CPU does. Measured on 64 to 2,048 channels.
     """
     vector = static_shape(node.inputs[0]) if node.op_type == "Expand" else None
-    is_vector = vector is not None and len(vector) == 4 and vector[2:] == (1, 1) and vector[1] > 1
-    return math.ceil(vector[1] / REPEAT_LANES[dtype]) if vector is not None and is_vector else 0
+    is_vector = vector is not None and len(vector) == MAP_AXES and vector[2:] == (1, 1) and vector[1] > 1
+    if vector is None or not is_vector:
+        return Effort(0, 0, 1)
+    tasks = math.ceil(vector[1] / REPEAT_LANES[dtype] / (1 + is_multicore))
+    size = tasks * REPEAT_BYTES[is_multicore][dtype] + REPEAT_START_BYTES
+    return Effort(size, tasks * (3 if is_multicore else 1), 2, tasks)
