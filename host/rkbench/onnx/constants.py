@@ -103,8 +103,8 @@ def is_zero_map(value: ir.Value | None) -> bool:
 
 
 _HANDING_ON = frozenset(
-    {"Cast", "Concat", "Expand", "Flatten", "Gather", "Reshape", "Resize", "Slice", "Squeeze", "Tile"}
-    | {"Transpose", "Unsqueeze"}
+    {"Cast", "Concat", "Expand", "Flatten", "Gather", "GatherElements", "Reshape", "Resize", "Slice"}
+    | {"Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
 """Operators whose outcome is zeros where what they read first is, or all that they join."""
 

@@ -47,7 +47,9 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     generation = _generation(target)
     lite = generation == "RKNPU lite"
     if layer.kind == "sums":
-        return SUM_TABLE_BYTES[targets.TARGETS[target].npu_cores > 1][dtype]
+        last = (static_shape(layer.node.inputs[0]) or (1,))[-1]
+        is_whole = last % TURNED_BLOCK[lite][dtype == "fp16"] == 0
+        return is_whole * SUM_TABLE_BYTES[not lite][dtype]
     grouped = group_norm(layer.node, target, dtype)
     if grouped is not None:
         return norm_table_bytes(grouped, lite=lite)

@@ -11,7 +11,7 @@ from math import prod
 
 import onnx_ir as ir
 
-from rkbench.onnx.constants import zeros_of
+from rkbench.onnx.constants import is_zero_map, zeros_of
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import next_node, scalar
 from rkbench.onnx.values import static_shape
@@ -60,9 +60,12 @@ def folds_forward(node: ir.Node, constants: set[ir.Value]) -> bool:
 
 
 def does_nothing(node: ir.Node, constant: ir.Value) -> bool:
-    """Return whether zero is added, also as a product with stored zeros, or a product is by one: the
-    converter leaves that out."""
+    """Return whether zero is added, also as a map of zeros or a product with stored ones, or a product is by
+    one: the converter leaves that out."""
     maker = constant.producer()
+    sides = sum(size > 1 for size in static_shape(constant) or ())
+    if node.op_type == "Add" and sides > 1 and is_zero_map(constant):
+        return static_shape(node.outputs[0]) in map(static_shape, set(node.inputs) - {constant})
     if node.op_type == "Add" and maker is not None and (zeros := zeros_of(maker)) is not None:
         return zeros.producer() is None
     number = scalar(constant)
