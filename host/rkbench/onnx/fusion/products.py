@@ -103,9 +103,7 @@ def _on_one_core(layer: FusedLayer, heads: int, rows: int, dtype: Dtype) -> tupl
     behind a softmax through rows or columns, whichever are fewer, and one before it through the columns.
     """
     depth, columns = _sides(layer.node)
-    maker = layer.node.inputs[0].producer() if layer.node.inputs[0] is not None else None
-    attends = maker is not None and maker.op_type == "Softmax"
-    sides = [(depth, min(rows, columns) if attends else rows)]
+    sides = [(depth, min(rows, columns) if _is_attended(layer.node) else rows)]
     if layer.parts > 1:
         keys, values = _sides(_last_product(layer))
         sides = [(depth, columns), (keys, min(rows, values))]
@@ -115,6 +113,15 @@ def _on_one_core(layer: FusedLayer, heads: int, rows: int, dtype: Dtype) -> tupl
     size += heads * turned * TURN_BYTES[dtype == "fp16"]
     total = heads * (tasks + turned)
     return total, size // total, 12 if layer.parts > 1 else 3
+
+
+def _is_attended(product: ir.Node) -> bool:
+    """Return whether a softmax made the first map of a product, with Casts between at most."""
+    value = product.inputs[0]
+    maker = value.producer() if value is not None else None
+    while maker is not None and maker.op_type == "Cast" and maker.inputs[0] is not None:
+        maker = maker.inputs[0].producer()
+    return maker is not None and maker.op_type == "Softmax"
 
 
 def _tasks_on_one_core(depth: int, columns: int, dtype: Dtype) -> int:
