@@ -37,6 +37,7 @@ def _has_cut_fields(node: ir.Node, target: str) -> bool:
     """Return whether a transposed convolution has more taps, a wider stride or rim than its registers hold.
 
     The rim is what the converter pads it with: the taps that reach beyond the map, less its own padding.
+    Where that is left to SAME there is no file to look into (`refused_kernels.padded_alike`).
     """
     weights = static_shape(node.inputs[1]) if node.op_type == "ConvTranspose" else None
     if weights is None or target not in _READ:
@@ -44,6 +45,8 @@ def _has_cut_fields(node: ir.Node, target: str) -> bool:
     taps = weights[2:]
     strides = node.attributes.get_ints("strides", (1,) * len(taps))
     pads = node.attributes.get_ints("pads", (0,) * (2 * len(taps)))
+    if node.attributes.get_string("auto_pad", "").startswith("SAME"):
+        return False
     if max(strides, default=1) > WIDEST_STRIDE:
         return not _READ[target]
     rims = (count - 1 - pad for count, pad in zip(taps, pads, strict=False))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import onnx_ir as ir
 
 from rkbench.language.said import say
-from rkbench.onnx.convolution import averages_whole_map, convolution_of
+from rkbench.onnx.convolution import MAP_AXES, averages_whole_map, convolution_of
 from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.fusion.tasks import LINE_BYTES, PART_CHANNELS
@@ -42,6 +42,23 @@ def lost_padding(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
             "outputs (bench fix does)"
         ),
     )
+
+
+def padded_alike(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    """A transposed convolution over two axes whose padding is left to SAME, and its output's size too.
+
+    8 of 8 conversions by toolkit 2.5.0: kernels of 3, 4 and 17, strides of 1 and 2, depthwise, for the rk3588
+    in fp16, one for the rk3568 in int8; with an output_shape, and with VALID, it converts.
+    """
+    if node.op_type != "ConvTranspose" or not node.attributes.get_string("auto_pad", "").startswith("SAME"):
+        return
+    if len(static_shape(node.inputs[1]) or ()) == MAP_AXES and "output_shape" not in node.attributes:
+        yield ForeseenRefusal(
+            name_of(node),
+            "IndexError: list index out of range",
+            say("a transposed convolution whose padding is left to auto_pad, without an output_shape"),
+            say("write its padding out as pads, or give it the output_shape"),
+        )
 
 
 def picked_from_depthwise(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
@@ -106,6 +123,7 @@ def _depthwise_channels(node: ir.Node) -> int:
 
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     lost_padding,
+    padded_alike,
     picked_from_depthwise,
     grouped_depth,
 )

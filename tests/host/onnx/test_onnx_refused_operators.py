@@ -146,3 +146,31 @@ def test_a_uniform_bias_of_positions_before_the_batch_is_refused(
     assert sentences(blocks, target) == []
     trained = np.linspace(0, 1, parts * 32, dtype="float32")
     assert sentences(attending_steps(tmp_path, trained, parts=parts, batch=batch, heads=heads), target) == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "attributes", "refused"),
+    [
+        ((3, 3), {"auto_pad": "SAME_UPPER"}, True),
+        ((4, 4), {"auto_pad": "SAME_LOWER"}, True),
+        ((17, 17), {"auto_pad": "SAME_UPPER"}, True),
+        ((3, 3), {"auto_pad": "SAME_LOWER", "output_padding": [1, 1]}, True),
+        ((3, 3), {"auto_pad": "SAME_UPPER", "strides": [1, 1]}, True),
+        ((3, 3), {"auto_pad": "SAME_UPPER", "output_shape": [16, 16]}, False),
+        ((4, 4), {"output_shape": [16, 16]}, False),
+        ((4, 4), {"auto_pad": "VALID"}, False),
+    ],
+)
+def test_a_transposed_convolution_whose_padding_is_left_to_same_is_refused(
+    tmp_path: Path, kernel: tuple[int, ...], attributes: dict[str, object], refused: bool
+) -> None:
+    network = Network(1, 8, 8, 8)
+    given = {"strides": [2, 2], **attributes}
+    network.add("ConvTranspose", network.weights("w", 8, 8, *kernel), **given).add("Relu")
+    path = network.save(tmp_path / "x.onnx")
+    assert (
+        sentences(path)
+        == sentences(path, "rk3568", "int8")
+        == ["IndexError: list index out of range"] * refused
+    )
+    assert "registers" not in " ".join(predict_size(path, "rk3588", "fp16").notes)
