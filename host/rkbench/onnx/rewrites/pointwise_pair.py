@@ -33,7 +33,7 @@ BLOCK = 16
 """Channels of a Concat's part are a multiple of this: another number asks for a convolution that realigns."""
 
 
-class _Place(NamedTuple):
+class _FirstOfTwo(NamedTuple):
     """A 1x1 convolution before another, and where the other reads it."""
 
     first: ir.Node
@@ -53,13 +53,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return next(filter(None, (_proposal(node, two, place, context) for place in _places(node))), None)
 
 
-def _places(node: ir.Node) -> Iterator[_Place]:
+def _places(node: ir.Node) -> Iterator[_FirstOfTwo]:
     """Yield the nodes whose channels a 1x1 reads directly or out of a Concat that nothing else reads."""
     before = node.inputs[0].producer() if node.inputs and node.inputs[0] is not None else None
     if before is None or not only_feeds(before, node):
         return
     if before.op_type != "Concat":
-        yield _Place(before, None, 0, 0)
+        yield _FirstOfTwo(before, None, 0, 0)
         return
     shapes = [static_shape(value) for value in (*before.inputs, before.outputs[0])]
     if before.attributes.get_int("axis", 0) != 1 or any(shape is None for shape in shapes):
@@ -68,10 +68,12 @@ def _places(node: ir.Node) -> Iterator[_Place]:
     for number, value in enumerate(before.inputs):
         first = value.producer() if value is not None else None
         if first is not None and only_feeds(first, before) and len(first.outputs[0].uses()) == 1:
-            yield _Place(first, before, number, sum(sizes[:number]))
+            yield _FirstOfTwo(first, before, number, sum(sizes[:number]))
 
 
-def _proposal(node: ir.Node, two: Convolution, place: _Place, context: RewriteContext) -> Proposal | None:
+def _proposal(
+    node: ir.Node, two: Convolution, place: _FirstOfTwo, context: RewriteContext
+) -> Proposal | None:
     one = pointwise_of(place.first)
     if one is None or set(one.strides) != {1}:
         return None
@@ -108,7 +110,7 @@ def pointwise_of(node: ir.Node | None) -> Convolution | None:
     return geometry if single and stored else None
 
 
-def _apply(place: _Place, second: ir.Node, graph: ir.Graph) -> None:
+def _apply(place: _FirstOfTwo, second: ir.Node, graph: ir.Graph) -> None:
     first = place.first
     one, two = constant_array(first.inputs[1]), constant_array(second.inputs[1])
     assert one is not None and two is not None
