@@ -27,7 +27,7 @@ def test_int8_does_not_help_where_most_stayed_in_every_network() -> None:
 
 
 def test_a_range_of_one_number_is_one_number() -> None:
-    _, (useless,) = in_int8("table_commands", "rk3588", "fp16")
+    _, (useless,) = in_int8("lookup_tables", "rk3588", "fp16")
     assert str(useless).startswith("int8: 100 % of these bytes stay")
 
 
