@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_networks import Network
 from rkbench.errors import ModelError
 from rkbench.onnx import fix, predict_size
 
@@ -260,3 +261,17 @@ def test_numbers_that_are_divided_by_zero_are_no_warning(tmp_path: Path) -> None
     mask = helper.make_node("Div", ["w", "zeros"], ["mask"])
     path = save(tmp_path, less, mask, _conv(weights="mask"))
     assert predict_size(path, "rk3588", "fp16").weight_bytes >= 16 * 16 * 9 * 2
+
+
+@pytest.mark.parametrize("target", ["rk3588", "rk3568"])
+@pytest.mark.parametrize(
+    ("one", "two"), [((0, 4, 8), (0, 8, 4)), ((4,), (4, 5)), ((2, 4), (4,)), ((1, 1, 0, 8), (1, 1, 8, 4))]
+)
+def test_products_of_vectors_and_of_nothing_end_in_an_answer(
+    tmp_path: Path, one: tuple[int, ...], two: tuple[int, ...], target: str
+) -> None:
+    """Counted by the rows of each head: of no heads it was a ZeroDivisionError, of a vector an IndexError."""
+    network = Network(*one)
+    network.extra_inputs.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, two))
+    path = network.add("MatMul", "other").add("Relu").save(tmp_path / "m.onnx")
+    assert predict_size(path, target, "fp16").file_bytes > 0

@@ -67,10 +67,15 @@ def _sides(product: ir.Node) -> tuple[int, int]:
 def _heads(product: ir.Node) -> tuple[int, int]:
     """Return how many products of two maps one is, and the rows of each: lone rows that all meet the same map
     are its rows."""
-    made = static_shape(product.outputs[0]) or (1, 1)
-    heads, rows = math.prod(made[:-2]), made[-2]
-    met = math.prod((static_shape(product.inputs[1]) or made)[:-2])
+    made = _of_rows(static_shape(product.outputs[0]))
+    heads, rows = max(math.prod(made[:-2]), 1), max(made[-2], 1)
+    met = max(math.prod((static_shape(product.inputs[1]) or made)[:-2]), 1)
     return (met, heads // met) if rows == 1 and met < heads else (heads, rows)
+
+
+def _of_rows(shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return a product's shape; one row where it is a vector, or its shape is not known."""
+    return (*(1,) * (2 - len(shape)), *shape) if shape is not None else (1, 1)
 
 
 def _tasks_of_one(depth: int, columns: int) -> int:
@@ -84,7 +89,7 @@ def _together(layer: FusedLayer, dtype: Dtype) -> tuple[int, int]:
     What is no whole block is filled up before and cut behind; in int8 values are turned block by block.
     """
     depth, keys = _sides(layer.node)
-    rows = (static_shape(layer.node.outputs[0]) or (1, 1))[-2]
+    rows = _of_rows(static_shape(layer.node.outputs[0]))[-2]
     values = _sides(_last_product(layer))[1]
     more = rows / ROWS + rows * keys / SCORES
     if dtype == "fp16":
@@ -111,7 +116,7 @@ def _on_one_core(layer: FusedLayer, heads: int, rows: int, dtype: Dtype) -> tupl
     turned = _turned_tasks(layer, dtype) if layer.parts > 1 else 0
     size = heads * (TASK_BYTES * tasks + len(sides) * HEAD_BYTES) + len(sides) * START_BYTES
     size += heads * turned * TURN_BYTES[dtype == "fp16"]
-    total = heads * (tasks + turned)
+    total = max(heads * (tasks + turned), 1)
     return total, size // total, 12 if layer.parts > 1 else 3
 
 
@@ -140,7 +145,7 @@ def _last_product(layer: FusedLayer) -> ir.Node:
 
 def _turned_tasks(layer: FusedLayer, dtype: Dtype) -> int:
     """Return the tasks that turn the map of a second product; those of a Transpose behind it are its own."""
-    depth, channels = (static_shape(_last_product(layer).inputs[1]) or (1, 1))[-2:]
+    depth, channels = _of_rows(static_shape(_last_product(layer).inputs[1]))[-2:]
     joined = next_node(_last_product(layer).outputs[0], "Transpose")
     lanes = TURN_LANES[False][dtype == "fp16"]
     if depth % lanes or channels % lanes or (joined is not None and joins_heads(joined)):
