@@ -45,7 +45,7 @@ class LayerElsewhere:
 
 @dataclass(frozen=True)
 class PoolingAnswer:
-    """Which convolutions were made from a GlobalAveragePool, ReduceMean or ReduceSum."""
+    """Which convolutions average, as a GlobalAveragePool or ReduceMean does: one weight throughout."""
 
     answer: Said
     convolutions: tuple[PoolingConvolution, ...]
@@ -132,15 +132,13 @@ def _constants(site: Site) -> int:
 
 def _pooling_answer(facts: ModelFacts, pooling: tuple[PoolingConvolution, ...]) -> Said:
     if not pooling:
-        return say(
-            "None: no convolution of this file was made from a GlobalAveragePool, ReduceMean or ReduceSum."
-        )
+        return say("None: no convolution of this file has one weight throughout, as an average has.")
     total = sum(item.bytes for item in pooling)
     sources = len({item.source for item in pooling})
     widest = "x".join(map(str, max((item.kernel for item in pooling), key=prod)))
     return say(
-        "{pooling}, from averages or sums in {sources}: kernels up to {widest}, together {total} "
-        "({total_share} of the file).",
+        "{pooling}, with one weight throughout, from averages in {sources}: kernels up to {widest}, "
+        "together {total} ({total_share} of the file).",
         pooling=count(len(pooling), "convolution"),
         sources=count(sources, "layer"),
         widest=widest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx_networks import Network
@@ -104,3 +105,15 @@ def test_a_window_that_reads_padding_averages_no_whole_map(pads: list[int], tmp_
     averages = chosen([SINGLE, "two_means"])
     report = fix(path, "rk3588", "fp16", tmp_path / "y.onnx", rewrites=averages, judges_whole=False)
     assert report.changes == ()
+
+
+def test_the_pads_of_a_pad_are_written_as_numbers_that_the_converter_may_set(tmp_path: Path) -> None:
+    """PhiNet: `bench fix` folded its pads, and rknn-toolkit2 2.5.0 refused what was written (read-only)."""
+    network = Network(1, 16, 14, 14)
+    network.add("Pad", network.constant("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1])))
+    network.conv(16, 64, (1, 1)).add("GlobalAveragePool").conv(64, 10, (1, 1))
+    path = network.save(tmp_path / "x.onnx")
+    report = fix(path, "rk3588", "fp16", tmp_path / "y.onnx", rewrites=chosen([SINGLE]), judges_whole=False)
+    assert report.written is not None
+    (pads,) = [held for held in onnx.load(report.written).graph.initializer if held.name == "pads"]
+    assert (list(pads.int64_data), pads.raw_data) == ([0, 0, 1, 1, 0, 0, 1, 1], b"")

@@ -164,7 +164,7 @@ def crowded() -> FileInspection:
     floats = tuple(LayerElsewhere(f"Conv_{i}", "Conv", 5_632, "it follows a float layer") for i in range(7))
     cpu = tuple(LayerElsewhere(f"Erf_{i}", "Erf", 0, "the NPU has no such operator") for i in range(7))
     answers = FourAnswers(
-        PoolingAnswer("14 convolutions, from 14 pooling layers: kernels up to 7x7.", pooling),
+        PoolingAnswer("14 convolutions, from averages in 14 layers: kernels up to 7x7.", pooling),
         PrecisionAnswer("7 layers stayed float; 7 layers on the CPU.", floats, cpu),
         SizeAnswer(known.sentence, (known.sentence,)),
         ChangeAnswer("Nothing is known that cures it.", ()),

@@ -53,7 +53,7 @@ def test_a_cause_shows_evidence_neighbours_fix_and_what_does_not_help() -> None:
 
 def test_the_four_questions_are_asked_and_answered() -> None:
     text = render_console(sample_inspection("hybrid_some_rk3588"), 100)
-    assert "  Which convolutions were made from a GlobalAveragePool, ReduceMean or ReduceSum?\n" in text
+    assert "  Which convolutions average, as a GlobalAveragePool or ReduceMean does?\n" in text
     assert (
         "  Which layers stayed float, and which run on the CPU?\n    2 layers stayed float: Conv_71" in text
     )

@@ -48,7 +48,7 @@ def answered_questions(answers: FourAnswers) -> tuple[AnsweredQuestion, ...]:
     return (
         _answered(
             "convolutions_from_pooling",
-            say("Which convolutions were made from a GlobalAveragePool, ReduceMean or ReduceSum?"),
+            say("Which convolutions average, as a GlobalAveragePool or ReduceMean does?"),
             pooling.answer,
             map(_convolution, pooling.convolutions[:MOST_DETAILS]),
         ),
