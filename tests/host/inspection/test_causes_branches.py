@@ -122,6 +122,13 @@ def test_a_pointwise_convolution_without_activation_is_part_of_the_next() -> Non
     assert mergeable(chain(64, size=3)) is None
 
 
+def test_what_the_layer_that_stays_grows_by_is_not_saved() -> None:
+    """GFPGAN: four first layers of 134 kB were counted whole, and the four behind grow by 247 kB."""
+    cause = mergeable(chain(12))
+    assert cause is not None
+    assert cause.sections["weights"] == 2048 - (16 - 12) * 16 * 2048 // (16 * 12)
+
+
 def mixed(strides: tuple[int, int] = (1, 1), further: bool = False) -> FileSpec:
     """Return a Split, two depthwise convolutions of 3x3 and 5x5, and the Concat of both."""
     half = (1, 8, 8, 8)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
-from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
@@ -20,6 +21,8 @@ class Merge(NamedTuple):
     gone: tuple[Site, ...]
     into: Site
     how: Said
+    grows_bytes: int = 0
+    """What the kernel of the layer that stays grows by: it reads or makes more channels then."""
 
 
 _SUMMED = say("parallel branches that are summed")
@@ -71,7 +74,7 @@ def mergeable_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             "own."
         ),
         layers=tuple(site.base for site in gone[:10]),
-        claims=ledger.everything((site.index for site in gone), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
+        claims=_claims(ledger, merges),
         evidence=tuple(
             say(
                 "{site} into {into}: {how}",
@@ -83,6 +86,19 @@ def mergeable_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         fixes=tuple(Fix("network", _CURES[kind], rewrites=(_REWRITES[kind],)) for kind in kinds),
     )
+
+
+def _claims(ledger: Ledger, merges: list[Merge]) -> tuple[Claim, ...]:
+    """Return all of the layers that go, without what the layers that they go into grow by."""
+    claims: list[Claim] = []
+    for merge in merges:
+        own = ledger.everything((site.index for site in merge.gone), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS))
+        left = merge.grows_bytes
+        for claim in own:
+            kept = min(left, claim.size_bytes) if claim.section == "weights" else 0
+            left -= kept
+            claims.append(replace(claim, size_bytes=claim.size_bytes - kept))
+    return tuple(claim for claim in claims if claim.size_bytes)
 
 
 def _branches(facts: ModelFacts, site: Site) -> Merge | None:
@@ -138,7 +154,8 @@ def _chain(facts: ModelFacts, site: Site) -> Merge | None:
     one = second.kernel.shape[0] * first.kernel.shape[1]
     if one > prod(first.kernel.shape) + prod(second.kernel.shape):
         return None
-    return Merge((first,), second, _CHAINED)
+    added = (one - prod(second.kernel.shape)) * second.kernel.buffer_bytes // prod(second.kernel.shape)
+    return Merge((first,), second, _CHAINED, max(0, added))
 
 
 def _side_by_side(facts: ModelFacts, site: Site) -> Merge | None:

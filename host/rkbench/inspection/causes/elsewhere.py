@@ -49,7 +49,7 @@ def cpu_reason(facts: ModelFacts, site: Site) -> Said:
     seen = SEEN_ON_NPU.get(kind, ())
     if target in seen:
         return say(
-            "not known: the NPU runs {kind} in other files, so it is the shape, padding, order or dtype",
+            "not known: the NPU runs {kind} in other files, so it is an attribute, the shape, order or dtype",
             kind=kind,
         )
     if seen:

@@ -41,9 +41,9 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             made=made,
         ),
         explanation=say(
-            "Reshape-Transpose-Reshape over channels is a permutation without weights. The compiler "
-            "writes it as a 1x1 convolution with C x C weights, one 1 in every row; fused with a "
-            "Concat, as one for each part, whose sum is the shuffled map."
+            "Channels that only change places have no weights: a shuffle (Reshape, Transpose, Reshape), "
+            "halves that are swapped (Slices and a Concat). The compiler writes it as a 1x1 convolution with "
+            "C x C weights, one 1 in every row; fused with a Concat, as one for each part."
         ),
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),

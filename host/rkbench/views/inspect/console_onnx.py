@@ -53,14 +53,13 @@ def _ratios(onnx: OnnxComparison) -> Said:
 def _prediction(prediction: PredictedFile) -> Said:
     return say(
         "Predicted for {target} {dtype}: constants {constants}, commands and structure about {commands}; the "
-        "smaller dtype is {smaller} (constants fp16 {fp16}, int8 {int8}).",
+        "whole file about {fp16} in fp16 and {int8} in int8.",
         target=prediction.target,
         dtype=prediction.dtype,
         constants=format_bytes(prediction.weight_bytes),
         commands=format_bytes(prediction.command_bytes),
-        smaller=prediction.smaller_dtype,
-        fp16=format_bytes(prediction.weight_bytes_fp16),
-        int8=format_bytes(prediction.weight_bytes_int8),
+        fp16=format_bytes(prediction.weight_bytes_fp16 + prediction.command_bytes_fp16),
+        int8=format_bytes(prediction.weight_bytes_int8 + prediction.command_bytes_int8),
     )
 
 

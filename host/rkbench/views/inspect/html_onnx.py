@@ -21,7 +21,8 @@ def onnx_section(onnx: OnnxComparison | None, language: Language) -> str:
     commands = onnx.fix if onnx.file_bytes is None else []  # beside a file, its causes say what to do
     head = language.say(
         "{onnx}: {size}; its weights need {needed} at {dtype}. Predicted for {target}: constants "
-        "{constants}, commands and structure about {commands}; the smaller dtype is {smaller}.",
+        "{constants}, commands and structure about {commands}; the whole file about {fp16} in fp16 and "
+        "{int8} in int8.",
         onnx=Path(onnx.path).name,
         size=format_bytes(prediction.onnx_bytes),
         needed=format_bytes(prediction.needed_weight_bytes),
@@ -29,7 +30,8 @@ def onnx_section(onnx: OnnxComparison | None, language: Language) -> str:
         target=prediction.target,
         constants=format_bytes(prediction.weight_bytes),
         commands=format_bytes(prediction.command_bytes),
-        smaller=prediction.smaller_dtype,
+        fp16=format_bytes(prediction.weight_bytes_fp16 + prediction.command_bytes_fp16),
+        int8=format_bytes(prediction.weight_bytes_int8 + prediction.command_bytes_int8),
     )
     return (
         f"<h2>{text(language.say('ONNX node by node'))}</h2>\n<p>{text(head)}</p>\n"
