@@ -174,6 +174,27 @@ def _held_elements(value: ir.Value) -> int:
     return held
 
 
+def channel_elements(value: ir.Value) -> int | None:
+    """Return the channels of a constant map that says the same at all pixels of each; None for another one.
+
+    The converter stores one number a channel where it is added or multiplied, whether the ONNX repeats it by
+    an Expand, a Tile or in full (rknn-toolkit2 2.5.0, both SoCs and dtypes).
+    """
+    shape = static_shape(value)
+    if shape is None or len(shape) != 4 or math.prod(shape[2:]) < 2:
+        return None
+    producer = value.producer()
+    if producer is not None and producer.op_type in ("Expand", "Tile") and producer.inputs[0] is not None:
+        source = static_shape(producer.inputs[0])
+        repeats = source is not None and set(source[-2:]) <= {1}
+        return math.prod(source) if repeats and source is not None else None
+    tensor = value.const_value
+    if tensor is None or isinstance(tensor, ir.ExternalTensor):
+        return None
+    array = tensor.numpy()
+    return math.prod(shape[:2]) if bool((array == array[..., :1, :1]).all()) else None
+
+
 def float_elements(value: ir.Value) -> int:
     """Return the elements of a float constant that are stored; 0 if it is no float, or of unknown shape."""
     if _is_small(value):

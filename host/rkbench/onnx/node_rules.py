@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.language.said import say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.constants import float_elements, is_generated, is_zero_map
+from rkbench.onnx.constants import channel_elements, float_elements, is_generated, is_zero_map
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion.attended import score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
@@ -217,11 +217,16 @@ def _scale(_node: ir.Node, _context: Context, _dtype: Dtype) -> Share | None:
     return None
 
 
+_BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div"})
+
+
 def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """Any other layer: its float constants are stored element by element, its commands are one layer's."""
     values = context.constant_inputs(node)
-    generated = sum(float_elements(value) for value in values if is_generated(value))
-    given = sum(float_elements(value) for value in values) - generated
+    flat = [channel_elements(value) if node.op_type in _BROADCASTING else None for value in values]
+    whole = [value for value, channels in zip(values, flat, strict=True) if channels is None]
+    generated = sum(float_elements(value) for value in whole if is_generated(value))
+    given = sum(map(float_elements, whole)) - generated + sum(filter(None, flat))
     size = 0 if node.op_type in FUSED else commands.other_bytes(context.target)
     element = ELEMENT_BYTES[dtype]
     if generated > given:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from rkbench.language.said import say
+from rkbench.onnx.constants import stored_values
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import bypass
 from rkbench.onnx.values import static_shape
@@ -28,6 +29,8 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     source = node.inputs[0]
     assert source is not None and whole is not None
+    if source in stored_values(context.graph):
+        return None  # the converter folds it, and stores one number a channel: no byte is saved
     text = say(
         "Expand to {shape} -> left out: what reads it broadcasts", shape="x".join(str(size) for size in whole)
     )
