@@ -173,17 +173,21 @@ def test_the_same_constant_twice_is_one_too_many(kind: str) -> None:
         assert found(diagnose(spec), "repeated_constants") is None
 
 
-def test_weights_that_the_compiler_cut_again_are_not_merged_but_cut_in_the_onnx() -> None:
+@pytest.mark.parametrize(("name", "rewrite"), [("_tile0", "shared_parts"), ("_tiles", "shared_weights")])
+def test_weights_that_the_compiler_cut_again_are_not_merged_but_cut_in_the_onnx(
+    name: str, rewrite: str
+) -> None:
     same = bytes(range(256)) * 32
     kernels = [TensorSpec(f"w_{i}", kind="weight", shape=(64, 64, 1, 1), data=same) for i in range(2)]
     maps = [TensorSpec(name) for name in "yz"]
     tensors = (TensorSpec("x", kind="input"), *kernels, *maps)
-    nodes = tuple(NodeSpec(f"Conv:c_{i}_tile0", "Conv", 2, (0, 1 + i), (3 + i,)) for i in range(2))
+    nodes = tuple(NodeSpec(f"Conv:c_{i}{name}", "Conv", 2, (0, 1 + i), (3 + i,)) for i in range(2))
     cause = found(diagnose(FileSpec((GraphSpec(tensors, nodes, (0,), (3, 4)),))), "repeated_constants")
     assert cause is not None
     assert cause.bytes == len(same)
-    assert [fix.rewrites for fix in cause.fix] == [("shared_parts",)]
-    assert cause.fix[0].action.startswith("cut the convolution in the ONNX")
+    assert [fix.rewrites for fix in cause.fix] == [(rewrite,)]
+    is_cut = cause.fix[0].action.startswith("cut the convolution in the ONNX")
+    assert is_cut is (rewrite == "shared_parts")
 
 
 def test_weights_that_realign_channels_are_no_generated_map() -> None:

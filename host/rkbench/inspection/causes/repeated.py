@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import defaultdict
 
@@ -17,6 +18,8 @@ from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 SMALLEST_BYTES = 1024
+_PART = re.compile(r"_tile\d+(_|$)")
+"""In the name of a part of a layer that the compiler cut; a layer of the network may be called `_tile`."""
 _SAMPLE_BYTES = 4096
 _STORED = ("weight", "cpu_constant", "compiler_constant")
 
@@ -89,7 +92,7 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 def _fixes(facts: ModelFacts, again: list[Held]) -> tuple[Fix, ...]:
     """Return what to change: what the compiler cuts is one initializer in the ONNX already, or may be."""
     made = [held for held in again if _is_made(facts, held[1])]
-    cut = [held for held in again if held not in made and "_tile" in held[0].base]
+    cut = [held for held in again if held not in made and _PART.search(held[0].base)]
     if len(made) == len(again):
         return (_INVENTED,)
     return (_CUT,) * bool(cut) + (_SHARE,) * (len(made) + len(cut) < len(again))
