@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -223,3 +224,40 @@ def film(batch: int | str = 1) -> Network:
     network = Network(batch, 3, 4, 32, 32)
     weights = network.weights("w", 32, 3, 2, 16, 16)
     return network.add("Conv", weights, kernel_shape=[2, 16, 16], strides=[2, 16, 16]).add("Relu")
+
+
+def padded(
+    folder: Path,
+    *,
+    behind: Callable[[Network], Network] = lambda network: network.conv(16, 16),
+    pads: tuple[int, ...] = (0, 0, 1, 1, 0, 0, 1, 1),
+    value: float | None = None,
+    mode: str = "constant",
+) -> Path:
+    """Save a Pad whose pads lie in the file in one piece, before a convolution."""
+    network = Network(1, 16, 14, 14)
+    given = [network.constant("pads", np.array(pads, "int64"))]
+    if value is not None:
+        given.append(network.constant("value", np.float32(value)))
+    return behind(network.add("Pad", *given, name="pad", mode=mode)).save(folder / "padded.onnx")
+
+
+def padded_by_a_constant(folder: Path) -> Path:
+    """Save the same with the pads in a Constant."""
+    model = onnx.load(padded(folder))
+    pads = next(one for one in model.graph.initializer if one.name == "pads")
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["pads"], value=pads))
+    model.graph.initializer.remove(pads)
+    onnx.save(model, folder / "constant.onnx")
+    return folder / "constant.onnx"
+
+
+def bare_numbers(folder: Path, attribute: str = "value_float", held: object = 2.0) -> Path:
+    """Save a product by a Constant that holds its number without a tensor."""
+    network = Network(1, 16, 8, 8).conv(16, 16)
+    source = network.value
+    network.nodes.append(helper.make_node("Constant", [], ["bare"], name="bare", **{attribute: held}))
+    network.value = "bare"
+    number = network.add("Cast", to=TensorProto.FLOAT).value
+    network.value = source
+    return network.add("Mul", number).save(folder / "bare.onnx")

@@ -12,10 +12,13 @@ from onnx import helper
 from onnx_networks import Network
 from onnx_units import (
     along_channels,
+    bare_numbers,
     boxes,
     enlarging,
     film,
     merged,
+    padded,
+    padded_by_a_constant,
     pyramid,
     reduced,
     refused_dropout,
@@ -138,6 +141,9 @@ REFUSED = (
     newer_opset,
     out_of_order,
     with_a_function,
+    padded,
+    padded_by_a_constant,
+    bare_numbers,
 )
 
 

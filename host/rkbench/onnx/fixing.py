@@ -14,7 +14,7 @@ from rkbench.language.said import Said, say
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.attempts import Dropped, TriedDraft, attempt, sound_attempt, weights_file
 from rkbench.onnx.convolution import convolution_of
-from rkbench.onnx.foreseen import FUNCTIONS, ORDER
+from rkbench.onnx.foreseen import FUNCTIONS, ORDER, name_of
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, external_tensors, open_onnx
 from rkbench.onnx.predict import predict
@@ -159,7 +159,7 @@ def proposed(
         return None
     context = context_of(network, target, dtype, version)
     alone = tried_alone(Path(path), prediction, first_proposals(context, ALL), ALL, input_shapes)
-    known = {network.path.name, *(node.name or "" for node in network.graph)}
+    known = {network.path.name, *(name_of(node) for node in network.graph)}
     made = first_proposals if network.missing_files else rewrite_until_done
     found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, _paying(ALL, alone))))
     nodes: dict[str, list[str]] = {}
@@ -216,10 +216,10 @@ def _skipped(network: OnnxFile, context: RewriteContext) -> list[Skipped]:
             continue
         if network.is_quantized:
             found.append(
-                Skipped(node.name or "", say("the graph is quantized already (QDQ): fix the float one"))
+                Skipped(name_of(node), say("the graph is quantized already (QDQ): fix the float one"))
             )
         elif not is_stored(node.inputs[1]):
-            found.append(Skipped(node.name or "", say("its weights are computed by nodes, not stored")))
+            found.append(Skipped(name_of(node), say("its weights are computed by nodes, not stored")))
     return found
 
 

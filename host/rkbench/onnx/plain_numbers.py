@@ -10,16 +10,59 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
+NUMBERS = frozenset({"value_int", "value_ints", "value_float", "value_floats"})
+"""Attributes of a Constant that hold its number or numbers without a tensor."""
+
 
 def write_pads_plainly(graph: ir.Graph) -> None:
     """Store the pads of every Pad as a list of numbers instead of in one piece."""
     for node in graph:
         pads = node.inputs[1] if node.op_type == "Pad" and len(node.inputs) > 1 else None
-        tensor = pads.const_value if pads is not None and pads.is_initializer() else None
-        if pads is None or tensor is None or tensor.dtype != ir.DataType.INT64:
-            continue
-        numbers = tensor.numpy()
-        listed = onnx.helper.make_tensor(
-            pads.name or "", onnx.TensorProto.INT64, numbers.shape, numbers.flatten()
-        )
-        pads.const_value = ir.serde.TensorProtoTensor(listed)
+        if pads is not None and lies_in_one_piece(pads):
+            write_plainly(pads)
+
+
+def lies_in_one_piece(value: ir.Value) -> bool:
+    """Return whether a stored value is written as the bytes of its numbers, not as a list of them."""
+    tensor = ir.convenience.get_const_tensor(value)
+    if isinstance(tensor, ir.serde.TensorProtoTensor):
+        return bool(tensor.raw.HasField("raw_data"))
+    return tensor is not None
+
+
+def write_plainly(value: ir.Value) -> None:
+    """Write a stored value of whole numbers (INT64) as a list of them; in place, for all that read it."""
+    tensor = ir.convenience.get_const_tensor(value)
+    if tensor is None or tensor.dtype != ir.DataType.INT64:
+        return
+    numbers = tensor.numpy()
+    listed = ir.serde.TensorProtoTensor(
+        onnx.helper.make_tensor(value.name or "", onnx.TensorProto.INT64, numbers.shape, numbers.flatten())
+    )
+    if value.is_initializer():
+        value.const_value = listed
+    elif (maker := value.producer()) is not None:
+        write_as_tensor(maker, listed)
+
+
+def bare_attribute(node: ir.Node) -> str | None:
+    """Return the attribute by which a Constant holds what it does without a tensor; None for all else."""
+    named = (name for name in node.attributes if name.startswith("value_"))
+    return next(named, None) if node.op_type == "Constant" else None
+
+
+def as_tensor(constant: ir.Node) -> ir.TensorProtocol | None:
+    """Return the tensor of a Constant that holds numbers without one; None for text."""
+    attribute = bare_attribute(constant)
+    return (
+        None
+        if attribute is None or attribute not in NUMBERS
+        else ir.convenience.get_const_tensor(constant.outputs[0])
+    )
+
+
+def write_as_tensor(constant: ir.Node, tensor: ir.TensorProtocol) -> None:
+    """Let a Constant hold a tensor."""
+    constant.attributes.clear()
+    constant.attributes["value"] = ir.AttrTensor("value", tensor)
+    constant.outputs[0].const_value = tensor

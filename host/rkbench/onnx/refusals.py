@@ -15,6 +15,7 @@ from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.refused_files import RULES as FILE_RULES
 from rkbench.onnx.refused_kernels import RULES as KERNEL_RULES
+from rkbench.onnx.refused_numbers import RULES as NUMBER_RULES
 from rkbench.onnx.refused_operators import RULES as OPERATOR_RULES
 from rkbench.onnx.refused_weights import RULES as WEIGHT_RULES
 from rkbench.onnx.values import static_shape
@@ -246,6 +247,7 @@ def _is_read_inside_alone(value: ir.Value, asked: Asked) -> bool:
 
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     *FILE_RULES,
+    *NUMBER_RULES,
     *WEIGHT_RULES,
     *KERNEL_RULES,
     *OPERATOR_RULES,

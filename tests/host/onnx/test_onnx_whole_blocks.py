@@ -71,7 +71,8 @@ def test_parts_that_several_or_padded_convolutions_read_are_filled_up(
     tmp_path: Path, network: Network
 ) -> None:
     report = fix(network.save(tmp_path / "model.onnx"), "rk3588", "fp16", tmp_path / "fixed.onnx")
-    assert [change.rewrite for change in report.changes] == ["padded_concat"]
+    changes = [change.rewrite for change in report.changes]
+    assert [rewrite for rewrite in changes if rewrite != "spelled_out"] == ["padded_concat"]
     assert report.verification is not None
     assert report.verification.relative_difference < 1e-5
 

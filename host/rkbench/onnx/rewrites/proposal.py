@@ -12,6 +12,7 @@ from rkbench.language.said import Said
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.foreseen import name_of
 from rkbench.onnx.values import data_of
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -64,14 +65,14 @@ class Proposal:
 
 def measured(node: ir.Node, rewrite: str, description: Said, apply: Callable[[], None]) -> Proposal:
     """Return a proposal without sizes: the rule that made it was measured to pay."""
-    return Proposal(node.name or "", rewrite, description, None, None, apply)
+    return Proposal(name_of(node), rewrite, description, None, None, apply)
 
 
 def estimated(
     node: ir.Node, rewrite: str, description: Said, before: int, after: int, apply: Callable[[], None]
 ) -> Proposal:
     """Return a proposal whose sizes `before` and `after` are predicted, in bytes."""
-    return Proposal(node.name or "", rewrite, description, before, after, apply)
+    return Proposal(name_of(node), rewrite, description, before, after, apply)
 
 
 Propose = Callable[[ir.Node, RewriteContext], Proposal | None]
