@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from rkbench.units import format_bytes
 ARTEFACT_RATIO = 1.5
 HALF_TYPES = ("FLOAT16", "BFLOAT16", "INT8", "UINT8", "FLOAT8E4M3FN")
 NONE_GIVEN: InputShapes = MappingProxyType({})
+NOT_CUT: Mapping[str, str] = MappingProxyType({})
 PLACEHOLDER = "MODEL.onnx"
 """What a command says where the ONNX is not known."""
 
@@ -84,15 +86,22 @@ def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes =
 _PARTED = re.compile(r"(_tile\d+|_branch\d+|_2gavg|_2deconv)+$")
 """What the compiler appends to the name of a node that it cuts, or makes another operator of."""
 _MADE = re.compile(r"_output_\d+(_tp|_rs)*$")
+_CUT = re.compile(r"(_pad)?(#\d+)?(_slice(#\d+)?(_2sp\d*)?)?(_conv)?(#\d+)?$")
+"""What it appends to the name of a map for the layers into which it cuts the convolution that reads it."""
 
 
-def source_node(name: str, names: set[str], rewrite: str | None = None) -> str:
+def source_node(
+    name: str, names: set[str], rewrite: str | None = None, readers: Mapping[str, str] = NOT_CUT
+) -> str:
     """Return the node of the ONNX that a layer came from; only its names tell whether a part is meant.
 
-    A shuffle is named after the tensor that it makes, as torch names it.
+    A shuffle is named after the tensor that it makes, as torch names it; a part of a convolution after the
+    map that it reads, whose convolution `readers` has.
     """
+    if name in names:
+        return name
     whole = (_MADE if rewrite == "gather_to_conv" else _PARTED).sub("", name)
-    return whole if name not in names and whole in names else name
+    return whole if whole in names else readers.get(_CUT.sub("", name), name)
 
 
 def _found(path: Path, prediction: Prediction, shapes: InputShapes) -> dict[str, ProposedRewrite] | None:
@@ -139,10 +148,12 @@ def _predicted_file(prediction: Prediction) -> PredictedFile:
 def _nodes_in_file(inspection: FileInspection, prediction: Prediction) -> tuple[OnnxNode, ...]:
     """Return the nodes with the layers that came from each, and the bytes of those."""
     names = {node.name for node in prediction.nodes}
+    reads = Counter(name for node in prediction.nodes for name in set(node.reads))
+    readers = {name: node.name for node in prediction.nodes for name in node.reads if reads[name] == 1}
     by_node: dict[str, list[int]] = defaultdict(list)
     for layer in inspection.layers:
         if layer.onnx_node:
-            by_node[source_node(layer.onnx_node, names, layer.rewrite)].append(layer.index)
+            by_node[source_node(layer.onnx_node, names, layer.rewrite, readers)].append(layer.index)
     nodes = []
     for node in prediction.nodes:
         layers = [inspection.layers[index] for index in by_node.get(node.name, ())]

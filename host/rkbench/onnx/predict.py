@@ -178,9 +178,12 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
     return replace(share, weights=share.weights + added, commands=commands_bytes)
 
 
+_NOTHING = Share(conv.ORDINARY, 0, 0, 0)
+"""Of a node that takes something at the other dtype alone."""
+
+
 def _predict_nodes(owned: dict[Dtype, dict[ir.Node, Share]], dtype: Dtype) -> list[PredictedNode]:
-    nothing = Share(conv.ORDINARY, 0, 0, 0)  # of a node that takes something at the other dtype alone
-    fp16, int8 = (defaultdict(lambda: nothing, owned[each]) for each in DTYPES)
+    fp16, int8 = (defaultdict(lambda: _NOTHING, owned[each]) for each in DTYPES)
     return [
         PredictedNode(
             name=node.name or node.outputs[0].name or "",
@@ -193,9 +196,18 @@ def _predict_nodes(owned: dict[Dtype, dict[ir.Node, Share]], dtype: Dtype) -> li
             command_bytes=share.commands,
             note=share.note,
             smaller_dtype=_smaller_dtype(fp16[node], int8[node]),
+            reads=_maps_read(node) if node.op_type == "Conv" else (),
         )
         for node, share in owned[dtype].items()
     ]
+
+
+def _maps_read(node: ir.Node) -> tuple[str, ...]:
+    """Return the names of the map that a convolution reads, and of the parts of the Concat that makes it."""
+    source = node.inputs[0]
+    made = source.producer() if source is not None else None
+    joined = made.inputs if made is not None and made.op_type == "Concat" else ()
+    return tuple(value.name for value in (source, *joined) if value is not None and value.name)
 
 
 def _smaller_dtype(fp16: Share, int8: Share) -> Dtype | None:

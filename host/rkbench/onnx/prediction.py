@@ -60,6 +60,9 @@ class PredictedNode:
     """Why, in one sentence; "" for what is ordinary."""
     smaller_dtype: Dtype | None
     """The dtype whose constants are smaller; None if they are equal."""
+    reads: tuple[str, ...] = ()
+    """Of a convolution the maps that it reads, itself or as parts of a Concat: the compiler names after them
+    the layers into which it cuts it."""
 
     @property
     def excess_bytes(self) -> int:
