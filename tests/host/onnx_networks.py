@@ -65,7 +65,7 @@ class Network:
             "Conv", *given, name=name, kernel_shape=list(kernel), group=group, pads=pads, **attributes
         )
 
-    def save(self, path: Path, *, outputs: tuple[str, ...] = ()) -> Path:
+    def save(self, path: Path, *, outputs: tuple[str, ...] = (), opset: int = OPSET) -> Path:
         """Check and write the network."""
         made = [
             helper.make_tensor_value_info(name, self.element_type, None) for name in (*outputs, self.value)
@@ -73,7 +73,7 @@ class Network:
         given = [helper.make_tensor_value_info("x", self.element_type, self.shape), *self.extra_inputs]
         graph = helper.make_graph(self.nodes, "tested", given, made, self.initializers)
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="tests"
+            graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="tests"
         )
         model.ir_version = 8
         helper.set_model_props(model, {"author": "tests"})

@@ -196,10 +196,10 @@ def signals(parts: tuple[int, ...], *, readers: int = 2, padded: bool = False, r
     return network
 
 
-def pyramid(channels: int, folder: Path, *, read_again: bool = False) -> Path:
+def pyramid(channels: int, folder: Path, *, read_again: bool = False, in_groups: bool = False) -> Path:
     """Return three maps, each half as large as the one before, through one 3x3 convolution to 64 channels.
 
-    With `read_again` the weights are summed too."""
+    With `read_again` the weights are summed too; with `in_groups` they meet twice the last map's channels."""
     network, outputs = Network(1, channels, 16, 16), []
     shared = network.weights("w", 64, channels, 3, 3), network.weights("b", 64)
     for level in range(3):
@@ -210,6 +210,11 @@ def pyramid(channels: int, folder: Path, *, read_again: bool = False) -> Path:
         outputs.append(network.value)
         network.value = read
     network.value = outputs[-1]
+    if in_groups:
+        network.value = read
+        network.add("Concat", read, axis=1)
+        network.add("Conv", *shared, name="halves", kernel_shape=[3, 3], pads=[1] * 4, group=2)
+        return network.save(folder / "x.onnx", outputs=tuple(outputs))
     if read_again:
         network.nodes.append(helper.make_node("ReduceSum", ["w"], ["total"], name="total", keepdims=0))
         network.value = outputs.pop(0)

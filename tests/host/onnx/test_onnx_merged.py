@@ -74,6 +74,15 @@ def test_other_pieces_and_readers_are_left(tmp_path: Path, network: Network) -> 
     assert "merged_patches" not in rewritten(fix(network, tmp_path))
 
 
+@pytest.mark.parametrize("scales", [32, 1])
+def test_a_norm_takes_the_order_where_it_has_a_scale_for_each_channel(tmp_path: Path, scales: int) -> None:
+    network = merged(8, 16)
+    network.add("LayerNormalization", network.weights("scale", scales), network.weights("offset", 32))
+    path = reduced(network, 32).save(tmp_path / "model.onnx", opset=17)
+    report = fix_file(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert rewritten(report) == ["merged_patches"] * (scales > 1)
+
+
 @pytest.mark.parametrize(("target", "dtype"), [("rk3588", "fp16"), ("rk3568", "fp16"), ("rk3568", "int8")])
 def test_the_kernel_of_merged_patches_is_predicted(tmp_path: Path, target: str, dtype: str) -> None:
     whole = predict_size(reduced(merged(128, 8), 512).save(tmp_path / "x.onnx"), target, dtype)

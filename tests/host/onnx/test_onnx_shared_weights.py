@@ -70,7 +70,8 @@ def test_shared_weights_are_cut_once_for_all_layers(
     assert channels * 64 * 9 * element <= sum(levels) < channels * 64 * 9 * element * 1.02
 
 
-def test_weights_that_others_read_too_are_left(tmp_path: Path) -> None:
-    path = pyramid(256, tmp_path, read_again=True)
+@pytest.mark.parametrize("others", ["read_again", "in_groups"])
+def test_weights_that_others_read_too_are_left(tmp_path: Path, others: str) -> None:
+    path = pyramid(256, tmp_path, **{others: True})
     report = fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert "shared_parts" not in [change.rewrite for change in report.changes]

@@ -129,7 +129,8 @@ def _taken(node: ir.Node, index: int, channels: int) -> Taken | None:
     if node.op_type == "LayerNormalization":
         given = [place for place in (1, 2) if place < len(node.inputs) and node.inputs[place] is not None]
         if not _is_last(node.attributes.get_int("axis", -1), node) or not all(
-            is_stored(node.inputs[place]) for place in given
+            is_stored(node.inputs[place]) and static_shape(node.inputs[place]) == (channels,)
+            for place in given  # onnxruntime takes one number for all channels too
         ):
             return None
         return Taken(tuple(Reordered(node, place, 0) for place in given), behind)

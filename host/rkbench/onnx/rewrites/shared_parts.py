@@ -84,8 +84,9 @@ def _sharing(node: ir.Node) -> list[ir.Node]:
 
 
 def _is_alike(node: ir.Node, other: ir.Node) -> bool:
-    shape = static_shape(node.inputs[0])
-    return node.graph is other.graph and shape is not None and static_shape(node.outputs[0]) is not None
+    known = static_shape(node.inputs[0]) is not None and static_shape(node.outputs[0]) is not None
+    in_groups = node.attributes.get_int("group", 1) > 1  # the same weights over twice as many channels
+    return node.graph is other.graph and known and not in_groups
 
 
 def _apply(node: ir.Node, shared: list[ir.Node], width: int, graph: ir.Graph) -> None:
