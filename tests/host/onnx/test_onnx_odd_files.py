@@ -275,3 +275,10 @@ def test_products_of_vectors_and_of_nothing_end_in_an_answer(
     network.extra_inputs.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, two))
     path = network.add("MatMul", "other").add("Relu").save(tmp_path / "m.onnx")
     assert predict_size(path, target, "fp16").file_bytes > 0
+
+
+def test_a_constant_part_of_no_channels_ends_in_an_answer(tmp_path: Path) -> None:
+    network = Network(1, 16, 8, 8).conv(16, 16)
+    network.add("Concat", network.constant("none", np.zeros((1, 0, 8, 8), "float32")), axis=1)
+    path = network.conv(16, 16).save(tmp_path / "m.onnx")
+    assert fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx").changes == ()

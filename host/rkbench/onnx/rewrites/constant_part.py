@@ -70,7 +70,7 @@ def _uniform(value: ir.Value | None) -> np.ndarray | None:
         )
         return np.broadcast_to(spread.ravel(), shape[1]) if spread is not None and flat else None
     array = constant_array(value)
-    if array is None:
+    if array is None or not array.size:
         return None
     channels = array.reshape(shape[1], -1)
     return channels[:, 0] if (channels == channels[:, :1]).all() else None
