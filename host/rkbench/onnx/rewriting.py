@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from rkbench.onnx.constants import weighs_nothing
 from rkbench.onnx.model import OnnxFile
 from rkbench.onnx.preparing import prepare
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext
@@ -56,7 +57,12 @@ def first_proposals(context: RewriteContext, rewrites: Sequence[Rewrite]) -> lis
 
 
 def best_proposal(node: ir.Node, context: RewriteContext, rewrites: Sequence[Rewrite]) -> Proposal | None:
-    """Return what pays most for a node; what was measured to pay goes before what is only estimated."""
+    """Return what pays most for a node; what was measured to pay goes before what is only estimated.
+
+    Nothing does for weights that are all zero: the converter leaves them out.
+    """
+    if weighs_nothing(node):
+        return None
     offered = [made for rewrite in rewrites if (made := rewrite.propose(node, context)) is not None]
     paying = [proposal for proposal in offered if pays(proposal)]
     return min(paying, key=lambda proposal: proposal.after_bytes or 0, default=None)
