@@ -69,6 +69,44 @@ def test_a_kernel_that_scales_its_channels_is_no_shuffle() -> None:
     assert found(diagnose(fused_shuffle((ONE, HALF))), "shuffle_dense") is None
 
 
+def swapped(first: str, second: str) -> Attribution:
+    """Return what is said of a layer that adds a map to the swapped halves of another, made by these two."""
+    rows = [ZERO * row + ONE + ZERO * (31 - row) for row in range(32)]
+    shape = (4, 32, 1, 64)
+    tensors = (
+        TensorSpec("x", kind="input", shape=shape),
+        TensorSpec("sine", shape=shape),
+        TensorSpec("cosine", shape=shape),
+        constant("k", (32, 32, 1, 1), b"".join(rows[16:] + rows[:16])),
+        TensorSpec("y", kind="output", shape=shape),
+    )
+    nodes = (
+        NodeSpec(f"{first}:sine", first, 2, (0,), (1,)),
+        NodeSpec(f"{second}:cosine", second, 2, (0,), (2,)),
+        NodeSpec("Conv:rotated", "ConvAdd", 2, (1, 3, 2), (4,)),
+    )
+    return diagnose(FileSpec((GraphSpec(tensors, nodes, (0,), (4,)),)))
+
+
+def test_heads_that_a_rotary_embedding_turns_are_no_shuffle_to_train_without() -> None:
+    cause = found(swapped("Mul", "Mul"), "shuffle_dense")
+    assert cause is not None
+    assert cause.because.startswith("1 half-swap (C = 32) is stored as dense")
+    assert [fix.kind for fix in cause.fix] == ["nothing"]
+    assert cause.fix[0].action.startswith("a rotary position embedding swaps the halves of every head")
+    other = found(swapped("Relu", "Mul"), "shuffle_dense")
+    assert other is not None
+    assert other.because.startswith("1 channel shuffle (C = 32)")
+
+
+def test_a_shuffle_of_repeated_channels_is_cured_before_they_are_repeated() -> None:
+    cause = found(swapped("Tile", "Tile"), "shuffle_dense")
+    assert cause is not None
+    assert [str(fix.action).partition(":")[0] for fix in cause.fix] == [
+        "where a Tile repeats the channels before the shuffle"
+    ]
+
+
 @pytest.mark.parametrize(("name", "is_shuffle"), [("", False), ("Conv:gather_2conv", True)])
 def test_a_nameless_layer_that_lays_out_an_image_is_no_shuffle(name: str, *, is_shuffle: bool) -> None:
     kernel = b"".join(ONE if row == column else ZERO for row in range(3) for column in range(3))
