@@ -190,7 +190,7 @@ def test_a_layer_without_a_name_is_told_by_what_it_makes_and_an_output_is_no_map
     assert found(attribution, "output_layout") is not None
 
 
-def lists(maps: int, number: int) -> Cause:
+def lists(maps: int, number: int, before: str = "exNorm") -> Cause:
     """Return the cause of what a product over rows and the norm before it have in the lists for 3 cores."""
     shape, counts = (maps, 16, 1, maps), (number, number, number, number, number, number)
     tensors = (
@@ -199,7 +199,7 @@ def lists(maps: int, number: int) -> Cause:
         TensorSpec("y", kind="output", shape=shape),
     )
     nodes = (
-        NodeSpec("exNorm:n", "exNorm", 2, (0,), (1,), counts),
+        NodeSpec(f"{before}:n", before, 2, (0,), (1,), counts),
         NodeSpec("Conv:product", "Conv", 2, (1,), (2,), counts),
     )
     cause = found(diagnose(tensors, nodes), "core_lists")
@@ -213,6 +213,12 @@ def test_further_lists_of_rows_taken_for_a_batch_are_those_of_the_number_of_maps
         "over many maps at once, most product (14 maps of 16x1x14, 84 tasks in all lists)"
     )
     assert cause.fix[0].action.startswith("rows of a channels-last picture")
+
+
+def test_maps_that_no_norm_takes_so_are_heads_and_no_rows_of_a_picture() -> None:
+    """Of Nystromformer's heads it was said: four of them, over as many landmarks."""
+    told = [str(fix.action) for fix in lists(maps=14, number=14, before="Transpose").fix]
+    assert not any(action.startswith("rows of a channels-last picture") for action in told)
 
 
 def test_further_lists_of_one_map_are_not_told_of_many_and_of_a_norm_a_plain_task_is_among_them() -> None:

@@ -44,6 +44,10 @@ def has_rows(site: Site) -> bool:
 
 
 def could_be_joined(facts: ModelFacts, layers: Iterable[Site]) -> bool:
-    """Return whether some of these layers take rows for a batch where it pays to keep both sides as one."""
+    """Return whether some of these layers take rows for a batch where it pays to keep both sides as one.
+
+    The rows are those of a picture where a norm takes them so: heads and windows may be as many as their
+    positions, and a Transpose may turn any matrix.
+    """
     grows = (facts.model.file.target, facts.dtype) == _GROWS_JOINED
-    return not grows and any(is_batched(site) and has_rows(site) for site in layers)
+    return not grows and any(site.is_norm and is_batched(site) and has_rows(site) for site in layers)
