@@ -46,8 +46,12 @@ def runs_on_cpu(node: Node) -> bool:
 
 
 def computes_in_float(node: Node, dtype: str) -> bool:
-    """Return whether a layer of this dtype computes in float; moves and conversions do not compute."""
-    return node.type not in (*RENAMING, _CONVERSION) and dtype.startswith(_FLOATS)
+    """Return whether a layer of this dtype computes in float; new names and conversions do not compute.
+
+    A Reshape with tasks moves its map, as a Transpose does.
+    """
+    moves = node.type == "Reshape" and any(node.task_counts)
+    return (moves or node.type not in (*RENAMING, _CONVERSION)) and dtype.startswith(_FLOATS)
 
 
 def layer_dtype(node: Node, tensors: Sequence[Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,23 @@ def layer(kind: str, dtype: str, shape: tuple[int, ...], target: int = 0, after:
     return FileSpec((GraphSpec(tensors, tuple(nodes), (0,), (2,)),), target="rk3568")
 
 
+@pytest.mark.parametrize(
+    ("step", "reason"), [(3, "its step of 3: the NPU ran Slices of step 1"), (1, "not known")]
+)
+def test_a_slice_is_on_the_cpu_for_its_step(step: int, reason: str) -> None:
+    """VideoPose's two Slices of step 3 were told as a matter of shape, padding, order or dtype."""
+    spec = layer("Slice", "FLOAT16", (1, 8, 1, 9))
+    graph = spec.graphs[0]
+    stored = tuple(
+        TensorSpec(name, kind="cpu_constant", dtype="INT64", shape=(1,), data=struct.pack("<q", number))
+        for name, number in (("starts", 0), ("ends", 27), ("axes", 3), ("steps", step))
+    )
+    sliced = replace(graph.nodes[0], inputs=(0, 4, 5, 6, 7))
+    graph = replace(graph, tensors=(*graph.tensors, *stored), nodes=(sliced, *graph.nodes[1:]))
+    (found,) = answers(replace(spec, graphs=(graph,))).float_or_cpu_layers.cpu
+    assert found.reason.startswith(reason)
+
+
 @pytest.mark.parametrize("dtype", ["FLOAT16", "INT8"])
 def test_a_stored_number_is_divided_by_a_map_on_the_cpu_at_either_dtype(dtype: str) -> None:
     spec = layer("Div", dtype, (1, 8, 1, 1))
@@ -51,7 +69,7 @@ def answers(spec: FileSpec) -> FourAnswers:
             "Transpose",
             "INT8",
             (1, 8, 128, 96),
-            "a transpose of 12,288 positions (128x96): the NPU does up to",
+            "a transpose of 12,288 positions (128x96): the vendor's list of the NPU ends at",
         ),
         ("Transpose", "INT8", (1, 8, 8, 8), "not known: the NPU runs Transpose in other files"),
         ("Div", "INT8", (1, 8, 8, 8), "its dtype: the NPU runs Div in float16, not in int8"),
