@@ -40,6 +40,14 @@ _CUT = Fix(
     ),
     rewrites=("shared_parts",),
 )
+_SCALED = Fix(
+    "nothing",
+    say(
+        "where weights differ in the ONNX by a factor of each output channel (shared ones into which each "
+        "layer's own batch norm is folded): int8 has a scale for each channel and makes them equal, no cure "
+        "is known"
+    ),
+)
 _INVENTED = Fix("nothing", say("the compiler makes one for each layer that needs it"))
 Held = tuple[Site, Tensor]
 
@@ -95,7 +103,17 @@ def _fixes(facts: ModelFacts, again: list[Held]) -> tuple[Fix, ...]:
     cut = [held for held in again if held not in made and _PART.search(held[0].base)]
     if len(made) == len(again):
         return (_INVENTED,)
-    return (_CUT,) * bool(cut) + (_SHARE,) * (len(made) + len(cut) < len(again))
+    rest = [held for held in again if held not in made and held not in cut]
+    scaled = any(_has_own_bias(*held) for held in rest)
+    return (_CUT,) * bool(cut) + (_SHARE,) * bool(rest) + (_SCALED,) * scaled
+
+
+def _has_own_bias(site: Site, kernel: Tensor) -> bool:
+    """Return whether a kernel in int8 is that of a convolution with a bias of the network's: a folded norm
+    may be in both.
+    """
+    beside = (each.name for each in site.constants if each is not kernel and each.kind == "weight")
+    return kernel.dtype == "INT8" and kernel is site.kernel and any("_bias_" not in name for name in beside)
 
 
 def _is_made(facts: ModelFacts, tensor: Tensor) -> bool:
