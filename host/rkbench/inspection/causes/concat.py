@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.filling import filling_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import IN_BLOCKS, Site
 from rkbench.inspection.formatting import count, dims, listing
-from rkbench.language.said import Said, clause, say
+from rkbench.language.said import NOTHING, Said, clause, say
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
 
 BLOCK = 16
 """A multiple of this fits on every SoC whose alignment is known, at either dtype."""
+_AS_MUCH = 0.8
+"""From this share of what it saves on, a cure that adds as much is none."""
+_NOTED = 0.1
 
 
 def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -27,6 +32,7 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     file = facts.model.file
     block = kept_group_alignment(file.target, facts.dtype, file.toolkit_version) or BLOCK
     uneven = [size for size in channels if size % block]
+    claims = _claims(facts, ledger)
     return Finding(
         code="concat_realigned",
         title=say("Concat whose parts are no whole blocks of channels"),
@@ -43,7 +49,7 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             "is filler."
         ),
         layers=tuple(site.base for site in layers),
-        claims=_claims(facts, ledger),
+        claims=claims,
         evidence=(
             *(
                 say(
@@ -55,25 +61,76 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
             *((say("no multiple of {block}: {sizes}", block=block, sizes=_sizes(uneven)),) if uneven else ()),
         ),
-        fixes=_fixes(facts, concats, uneven, block),
+        fixes=_fixes(facts, concats, block, claims),
     )
 
 
-def _fixes(facts: ModelFacts, concats: Sequence[Site], uneven: list[int], block: int) -> tuple[Fix, ...]:
+def _fixes(
+    facts: ModelFacts, concats: Sequence[Site], block: int, claims: tuple[Claim, ...]
+) -> tuple[Fix, ...]:
+    """Return the cure of the Concats where it pays, and what it would cost at the others."""
     if _joins_views(facts, concats):
         return (Fix("network", _AS_OUTPUTS),)
     if _is_turned(facts, concats):
         return (Fix("nothing", _POSITIONS),)
-    return (Fix("network", _cure(uneven, block)),)
-
-
-def _cure(uneven: list[int], block: int) -> Said:
-    wider = _sizes([f"{size} -> {-(-size // block) * block}" for size in uneven])
-    return say(
-        "give every input of the Concat a multiple of {block} channels{wider}: it needs no convolution then",
-        block=block,
-        wider=say(" ({wider})", wider=wider) if wider else "",
+    filled = [_filled(facts, concat, block, claims) for concat in concats]
+    paying = [each for each in filled if each.grown_bytes < _AS_MUCH * each.owned_bytes]
+    vain = [each for each in filled if each not in paying]
+    return (
+        *((Fix("network", _cure(facts, paying, block)),) if paying else ()),
+        *((Fix("nothing", _in_vain(facts, vain, block)),) if vain else ()),
     )
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """A Concat whose parts are filled up: what of the cause goes then, and what other layers grow by."""
+
+    concat: Site
+    owned_bytes: int
+    grown_bytes: int
+
+
+def _filled(facts: ModelFacts, concat: Site, block: int, claims: tuple[Claim, ...]) -> _Filled:
+    near = {concat.index, *concat.layer.fed_by, *concat.layer.feeds}
+    owned = sum(claim.size_bytes for claim in claims if claim.layer in near)
+    added = [(concat, index, -size % block) for index, size in _places(facts, concat) if size % block]
+    return _Filled(concat, owned, filling_bytes(facts, added))
+
+
+def _cure(facts: ModelFacts, filled: list[_Filled], block: int) -> Said:
+    grown = sum(each.grown_bytes for each in filled)
+    told: dict[str, object] = {"block": block, "wider": _wider(facts, filled, block)}
+    if grown < _NOTED * sum(each.owned_bytes for each in filled):
+        return say(
+            "give every input of the Concat a multiple of {block} channels{wider}: "
+            "it needs no convolution then",
+            **told,
+        )
+    return say(
+        "give every input of the Concat a multiple of {block} channels{wider}: it needs no convolution then, "
+        "the layers that make and read them about {grown} more",
+        grown=format_bytes(grown),
+        **told,
+    )
+
+
+def _in_vain(facts: ModelFacts, filled: list[_Filled], block: int) -> Said:
+    return say(
+        "{owned} of {concats}: no cure that pays; a multiple of {block} channels in every input{wider} would "
+        "need no such convolution, but about {grown} more in the layers that make and read them",
+        owned=format_bytes(sum(each.owned_bytes for each in filled)),
+        concats=listing([each.concat.base for each in filled]),
+        block=block,
+        wider=_wider(facts, filled, block),
+        grown=format_bytes(sum(each.grown_bytes for each in filled)),
+    )
+
+
+def _wider(facts: ModelFacts, filled: list[_Filled], block: int) -> Said:
+    sizes = {size for each in filled for size in _parts(facts, each.concat) if size % block}
+    wider = _sizes([f"{size} -> {-(-size // block) * block}" for size in sorted(sizes)])
+    return say(" ({wider})", wider=wider) if wider else NOTHING
 
 
 _AS_OUTPUTS = say(
@@ -128,16 +185,21 @@ def _concats(facts: ModelFacts) -> tuple[Site, ...]:
 
 def _parts(facts: ModelFacts, concat: Site) -> list[int]:
     """Return the channels of what a Concat joined in the source model, before any part was filled up."""
+    return [size for _, size in _places(facts, concat)]
+
+
+def _places(facts: ModelFacts, concat: Site) -> list[tuple[int, int]]:
+    """Return the same, each with the index of the input."""
     filled = {
         tensor.name: site.kernel.shape[1]
         for site in facts.realigning
         if site.kernel and concat in facts.after(site)
         for tensor in site.outputs
     }
-    data = [tensor for tensor in concat.inputs if tensor.kind in ("input", "activation", "output")]
     return [
-        filled.get(tensor.name, tensor.shape[1])
-        for tensor in data
+        (index, filled.get(tensor.name, tensor.shape[1]))
+        for index, tensor in enumerate(concat.inputs)
+        if tensor.kind in ("input", "activation", "output")
         if len(tensor.shape) > 1 and "_exSecondary" not in tensor.name
     ]
 
