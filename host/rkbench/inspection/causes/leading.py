@@ -13,14 +13,14 @@ from rkbench.units import format_bytes
 # What every file has some of: such a cause is the answer only when it is large.
 GENERAL = {
     *("core_lists", "batched_layers", "large_maps", "cut_weights", "map_products"),
-    *("copied_maps", "padding", "pooling_convolution", "lookup_tables"),
+    *("copied_maps", "cut_joins", "padding", "pooling_convolution", "lookup_tables"),
     *("metadata", "many_small_layers", "compiler_constants"),
     *("table_commands", "output_layout", "idle_statistics", "attention_bias"),
     "layer_structure",
 }
 # Of these, what the network's own shapes make. The rest comes with a SoC, a size or an output, and with any
 # layer that a cure removes: it explains no file where a cause of its own is told.
-OF_ITS_SHAPES = {"batched_layers", "map_products", "copied_maps"}
+OF_ITS_SHAPES = {"batched_layers", "map_products", "copied_maps", "cut_joins"}
 # The floor of the format for a SoC: told, but never why this file is larger than another.
 FLOOR = {"compiler_fixed"}
 _NEVER_LEADS = FLOOR | plain.PLAIN_CAUSES | {"layer_structure"}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.cut_joins import narrow_chains
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
-from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.site import IN_BLOCKS, Site
 from rkbench.inspection.causes.weights import unpadded_bytes
 from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import Said, clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.placement import RENAMING
-from rkbench.rknn.targets import weight_layout
+from rkbench.rknn.targets import padded_channels, weight_layout
 from rkbench.units import format_bytes
 
 FEW_CHANNELS = 4
@@ -23,6 +24,10 @@ _SAFE_MULTIPLE = 16
 _LEAST_SHARE = 0.05
 """Of the cause: what less of it is of one kind is not spoken of."""
 Padded = tuple[int, Site, Tensor]
+_FILLED = say("Input channels are filled up to blocks of 8, 16 or 32.")
+_FILLED_IN_PAIRS = say(
+    "Input channels are filled up to blocks of 8, 16 or 32, the filters to an even number."
+)
 _HALVED = Fix(
     "network",
     say(
@@ -35,23 +40,7 @@ _HALVED = Fix(
 
 def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Channels filled up to the NPU's blocks."""
-    claims, padded = list[Claim](), list[Padded]()
-    for site in facts.sites:
-        kernel = site.kernel
-        if kernel is None or kernel not in site.constants or site.is_recurrent:
-            continue
-        needed = unpadded_bytes(kernel)
-        section = SECTION_OF[kernel.kind]
-        beside = sum(
-            each.buffer_bytes
-            for each in site.constants
-            if each is not kernel and SECTION_OF[each.kind] == section
-        )
-        unclaimed = ledger.left(section, site.index) - needed - beside
-        extra = min(kernel.buffer_bytes - needed, unclaimed)
-        if needed > 0 and extra > 0:
-            claims.append(Claim(section, site.index, extra))
-            padded.append((extra, site, kernel))
+    padded = [each for site in facts.sites for each in _padded(ledger, site)]
     if not padded:
         return None
     _, worst, widest = max(padded, key=lambda item: item[0])
@@ -63,13 +52,13 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             worst=worst.base,
             kernel=dims(widest.shape),
         ),
-        explanation=say("Input channels are filled up to blocks of 8, 16 or 32."),
+        explanation=_FILLED_IN_PAIRS if _filter_multiple(facts) > 1 else _FILLED,
         layers=(),
-        claims=tuple(claims),
+        claims=tuple(Claim(SECTION_OF[each.kind], site.index, extra) for extra, site, each in padded),
         evidence=(
             say(
                 "{claims} padded, most {worst} by {times:.2f}x",
-                claims=count(len(claims), "layer"),
+                claims=count(len({site.index for _, site, _ in padded}), "layer"),
                 worst=worst.base,
                 times=widest.buffer_bytes / unpadded_bytes(widest),
             ),
@@ -78,17 +67,44 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
+def _padded(ledger: Ledger, site: Site) -> list[Padded]:
+    """Return the constants of a layer that are filled up, and by how much: its kernel, and stored maps."""
+    filled = list[Padded]()
+    for each in site.constants:
+        if site.is_recurrent or not (each is site.kernel or _is_stored_map(each)):
+            continue
+        section, needed = SECTION_OF[each.kind], unpadded_bytes(each)
+        beside = sum(
+            other.buffer_bytes
+            for other in site.constants
+            if other is not each and SECTION_OF[other.kind] == section
+        )
+        extra = min(each.buffer_bytes, ledger.left(section, site.index) - beside) - needed
+        if needed > 0 and extra > 0:
+            filled.append((extra, site, each))
+    return filled
+
+
+def _is_stored_map(tensor: Tensor) -> bool:
+    """Return whether a constant lies in blocks of channels, as maps do: an operand of a sum or product."""
+    return tensor.kind == "cpu_constant" and tensor.layout == IN_BLOCKS
+
+
 def _padding_fixes(facts: ModelFacts, padded: list[Padded]) -> tuple[Fix, ...]:
     """Return what can be done about each kind of channels, that with most bytes first."""
+    cut = {part.index for chain in narrow_chains(facts) for part in chain}
     parts: dict[str, list[Padded]] = {}
     for each in (each for each in padded if not _can_be_halved(*each[1:])):
-        parts.setdefault(_whose(facts, each[1], each[2]), []).append(each)
+        parts.setdefault(_whose(facts, each[1], each[2], cut), []).append(each)
     least = _LEAST_SHARE * sum(extra for extra, _, _ in padded)
     halved = any(_can_be_halved(site, kernel) for _, site, kernel in padded)
     return (
         *((_HALVED,) if halved else ()),
         *(
-            Fix("network" if whose in ("chosen", "positions") else "nothing", _told(facts, whose, own))
+            Fix(
+                "network" if whose in ("chosen", "positions", "operands") else "nothing",
+                _told(facts, whose, own),
+            )
             for whose, own in sorted(parts.items(), key=lambda part: -_bytes(part[1]))
             if _bytes(own) >= least
         ),
@@ -99,13 +115,34 @@ def _bytes(padded: Iterable[Padded]) -> int:
     return sum(extra for extra, _, _ in padded)
 
 
-def _whose(facts: ModelFacts, site: Site, kernel: Tensor) -> str:
-    """Return whose the channels are: the compiler's, an input's, a product's operand's, or to be chosen."""
+def _whose(facts: ModelFacts, site: Site, kernel: Tensor, parts: set[int]) -> str:
+    """Return whose the channels are: the compiler's, an input's, a product's operand's, or to be chosen.
+
+    Where inputs fill their blocks it is the filters that do not. The layers of `parts` read narrow parts of
+    a Concat.
+    """
     if kernel.kind == "compiler_constant" or site.index in {other.index for other in facts.averages}:
         return "made"
+    if _is_stored_map(kernel):
+        return "operands"
     if not site.node.type.startswith("Conv"):
         return "positions"
+    if _fills_filters(facts, site, kernel):
+        return "filters"
+    if site.index in parts:
+        return "parts"
     return "given" if kernel.shape[1] <= FEW_CHANNELS and _reads_input(facts, site) else "chosen"
+
+
+def _fills_filters(facts: ModelFacts, site: Site, kernel: Tensor) -> bool:
+    """Return whether more of a dense kernel is filled up at its filters than at the channels it reads."""
+    layout = weight_layout(facts.model.file.target, facts.dtype)
+    grouped = site.node.convolution is not None and site.node.convolution.groups > 1
+    if layout is None or layout.output_multiple == 1 or grouped:
+        return False
+    filters, channels = kernel.shape[:2]
+    stored = padded_channels(channels, layout.input_block, layout.minimum_input)
+    return -filters % layout.output_multiple * stored > filters * (stored - channels)
 
 
 def _reads_input(facts: ModelFacts, site: Site) -> bool:
@@ -136,6 +173,27 @@ def _told(facts: ModelFacts, whose: str, padded: list[Padded]) -> Said:
             size=size,
             layers=layers,
         )
+    if whose == "operands":
+        return say(
+            "{size} in {layers}: stored operands of sums and products lie in blocks of their second axis: a "
+            "multiple of {block} there fills them",
+            size=size,
+            layers=layers,
+            block=_multiple(facts),
+        )
+    if whose == "parts":
+        return say(
+            "{size} in {layers}: each reads one narrow part of a Concat, filled up by itself",
+            size=size,
+            layers=layers,
+        )
+    if whose == "filters":
+        return say(
+            "{size} in {layers}: int8 filters are stored in pairs, and there is an odd number of them: zeros "
+            "come with the last",
+            size=size,
+            layers=layers,
+        )
     if whose == "positions":
         return say(
             "{size} in {layers}: rows of stored operands of products; a multiple of {block} of them "
@@ -156,6 +214,11 @@ def _multiple(facts: ModelFacts) -> int:
     """Return of what multiples channels need no padding: the last part of a block is half of one at least."""
     layout = weight_layout(facts.model.file.target, facts.dtype)
     return layout.input_block // 2 if layout else _SAFE_MULTIPLE
+
+
+def _filter_multiple(facts: ModelFacts) -> int:
+    layout = weight_layout(facts.model.file.target, facts.dtype)
+    return layout.output_multiple if layout else 1
 
 
 def _can_be_halved(site: Site, kernel: Tensor) -> bool:
