@@ -19,7 +19,7 @@ MODELS = Path(__file__).parents[2] / "data/models"
         (
             "causes/unused_topk.rk3568.fp16.rknn",
             ["TopK:TopK", "Cast:Cast_8"],
-            ["Conv:Conv_3", "TopK:TopK"],
+            ["Conv:Conv_3", "TopK:TopK", "Reshape:Cast_8-rs"],
             False,
         ),
     ],
