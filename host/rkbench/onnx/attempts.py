@@ -17,7 +17,7 @@ import onnx_ir as ir
 from rkbench.errors import ModelError
 from rkbench.onnx.declarations import restore_declarations
 from rkbench.onnx.model import OnnxFile
-from rkbench.onnx.plain_numbers import write_pads_plainly
+from rkbench.onnx.plain_numbers import bring_constants_in, write_pads_plainly
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext
 from rkbench.onnx.rewriting import rewrite_until_done
 from rkbench.onnx.runtime import CannotRunError
@@ -65,6 +65,7 @@ def attempt(
     """Rewrite a network, save it as `draft` and run it beside the original."""
     proposals = tuple(rewrite_until_done(context, rewrites))
     restore_declarations(network.graph, network.declared)
+    bring_constants_in(network.graph)
     write_pads_plainly(network.graph)
     ir.save(network.model, draft, external_data=weights_file(draft).name if network.external_bytes else None)
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import onnx_ir as ir
 
 from rkbench.onnx.model import FLOATS
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 
 RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"})
 
@@ -74,11 +75,9 @@ def weighs_nothing(node: ir.Node) -> bool:
     So do blocks that begin as identities (`zero_init_last`), before they are trained.
     """
     weights = node.inputs[1] if node.op_type == "Conv" and len(node.inputs) > 1 else None
-    tensor = weights.const_value if weights is not None and weights.producer() is None else None
-    if tensor is None or isinstance(tensor, ir.ExternalTensor):
-        return False
-    numbers = tensor.numpy()
-    return not numbers.flat[:1].any() and not numbers.any()
+    stored = weights.const_value if weights is not None and weights.producer() is None else None
+    numbers = data_of(stored)
+    return numbers is not None and not numbers.flat[:1].any() and not numbers.any()
 
 
 def _is_normed(value: ir.Value | None) -> bool:
@@ -100,23 +99,45 @@ def _is_zero(value: ir.Value | None) -> bool:
             return False
         value = maker.inputs[0]
     tensor = value.const_value if value is not None else None
-    if tensor is None or not 1 < tensor.size <= LARGEST_ZEROS or isinstance(tensor, ir.ExternalTensor):
+    if tensor is None or not 1 < tensor.size <= LARGEST_ZEROS:
         return False
-    return not tensor.numpy().any()
+    data = data_of(tensor)
+    return data is not None and not data.any()
 
 
 def is_zero_map(value: ir.Value | None) -> bool:
     """Return whether a constant is zeros throughout: stored ones, generated ones, or what only moves such."""
+    open_values, seen = [value], {value}
+    while open_values:  # a constant may be joined with itself many times over: each is looked at once
+        found = open_values.pop()
+        read = _moved(found)
+        if not read and not _is_zero_from_the_start(found):
+            return False
+        open_values += set(read) - seen
+        seen.update(read)
+    return True
+
+
+def _moved(value: ir.Value | None) -> list[ir.Value | None]:
+    """Return the values whose numbers a value's node only moves; [] for another node, and for none."""
+    producer = value.producer() if value is not None else None
+    if producer is None or producer.op_type not in _HANDING_ON:
+        return []
+    return list(producer.inputs if producer.op_type == "Concat" else producer.inputs[:1])
+
+
+def _is_zero_from_the_start(value: ir.Value | None) -> bool:
+    """Return whether zeros are stored as a value, or generated."""
     producer = value.producer() if value is not None else None
     if producer is None or producer.op_type in ("Constant", "Identity"):
         return _is_zero(value)
     if weighs_nothing(producer):
         return len(producer.inputs) < 3 or producer.inputs[2] is None or _is_zero(producer.inputs[2])
-    if producer.op_type == "ConstantOfShape":
-        filled = producer.attributes.get("value")
-        return filled is None or not filled.as_tensor().numpy().any()
-    read = producer.inputs if producer.op_type == "Concat" else producer.inputs[:1]
-    return producer.op_type in _HANDING_ON and bool(read) and all(map(is_zero_map, read))
+    if producer.op_type != "ConstantOfShape":
+        return False
+    filled = producer.attributes.get("value")
+    data = data_of(filled.as_tensor()) if filled is not None else np.zeros(1)
+    return data is not None and not data.any()
 
 
 _HANDING_ON = frozenset(
@@ -207,10 +228,9 @@ def channel_elements(value: ir.Value) -> int | None:
         source = static_shape(producer.inputs[0])
         repeats = source is not None and set(source[-2:]) <= {1}
         return math.prod(source) if repeats and source is not None else None
-    tensor = value.const_value
-    if tensor is None or isinstance(tensor, ir.ExternalTensor):
+    array = data_of(value.const_value)
+    if array is None:
         return None
-    array = tensor.numpy()
     return math.prod(shape[:2]) if bool((array == array[..., :1, :1]).all()) else None
 
 

@@ -1,17 +1,32 @@
-"""Numbers that are written one by one: the converter may not write into those that lie in one piece.
+"""Numbers that are written otherwise than they were read, or nobody could read them in the new file.
 
-rknn-toolkit2 2.5.0 reads `raw_data` as a view that cannot be written, and sets the pads of a Pad to zero in
-place where it joins it with a convolution: "assignment destination is read-only". What a network computes is
-folded into new arrays by the converter itself, and what `bench fix` has folded before it must not be refused.
+Those of a Constant in another file are written into the ONNX: `ir.save` takes along what initializers hold,
+and lets a Constant speak of a file that lies beside the original.
+
+Pads are written one by one, for the converter may not write into those that lie in one piece: rknn-toolkit2
+2.5.0 reads `raw_data` as a view that cannot be written, and sets the pads of a Pad to zero in place where it
+joins it with a convolution: "assignment destination is read-only". What a network computes is folded into new
+arrays by the converter itself, and what `bench fix` has folded before it must not be refused.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
 NUMBERS = frozenset({"value_int", "value_ints", "value_float", "value_floats"})
 """Attributes of a Constant that hold its number or numbers without a tensor."""
+
+
+def bring_constants_in(graph: ir.Graph) -> None:
+    """Hold the numbers of Constants that lie in another file in the graph itself, those of bodies too."""
+    for node in (node for each in (graph, *graph.subgraphs()) for node in each):
+        for name, held in tuple(node.attributes.items()):
+            outside = held.as_tensor() if held.type == ir.AttributeType.TENSOR and not held.is_ref() else None
+            if isinstance(outside, ir.ExternalTensor):
+                inside = ir.Tensor(np.array(outside.numpy()), outside.dtype, name=outside.name)
+                node.attributes[name] = ir.AttrTensor(name, inside)
 
 
 def write_pads_plainly(graph: ir.Graph) -> None:

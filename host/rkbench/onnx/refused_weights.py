@@ -10,7 +10,7 @@ import onnx_ir as ir
 from rkbench.language.said import say
 from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node, users
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 from rkbench.rknn import targets
 
 PARTS_FIRST = frozenset({(2, 0, 3, 1, 4), (3, 0, 4, 1, 2, 5)})
@@ -169,9 +169,7 @@ def _numbers(value: ir.Value | None, largest: int) -> np.ndarray | None:
             return None
         value = maker.inputs[0]
     tensor = value.const_value if value is not None else None
-    if tensor is None or not 1 < tensor.size <= largest or isinstance(tensor, ir.ExternalTensor):
-        return None
-    return tensor.numpy()
+    return data_of(tensor) if tensor is not None and 1 < tensor.size <= largest else None
 
 
 def _has_several_cores(asked: Asked) -> bool:

@@ -52,6 +52,34 @@ def test_short_numbers_in_another_file_are_read(tmp_path: Path) -> None:
     assert (found.file_bytes, found.weight_bytes) == (expected.file_bytes, expected.weight_bytes)
 
 
+def flat_map(number: float) -> Network:
+    """Return a map that another one is added to, which holds one number throughout."""
+    network = Network(1, 16, 32, 32).conv(16, 16, (1, 1)).add("Relu")
+    whole = network.constant("flat", np.full((1, 16, 32, 32), number, "float32"))
+    return network.add("Add", whole).conv(16, 16, (1, 1))
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_flat_map_in_another_file_is_seen_to_be_flat(tmp_path: Path, number: float) -> None:
+    """32,768 bytes were predicted of it, and a layer that adds zeros, where torch writes `.onnx.data`."""
+    whole = flat_map(number).save(tmp_path / "whole.onnx")
+    found = predict_size(apart(whole, tmp_path / "split.onnx"), "rk3588", "int8")
+    expected = predict_size(whole, "rk3588", "int8")
+    assert (found.file_bytes, found.weight_bytes) == (expected.file_bytes, expected.weight_bytes)
+
+
+def test_numbers_of_a_constant_node_go_with_the_network(tmp_path: Path) -> None:
+    """The changed network looked for them in the folder that it was tried in: bench fix refused it."""
+    network = grouped(96, 4)
+    shift = numpy_helper.from_array(np.ones((1, 96, 1, 1), "float32"))
+    network.nodes.append(helper.make_node("Constant", [], ["shift"], value=shift))
+    path = apart(network.add("Mul", "shift").save(tmp_path / "whole.onnx"), tmp_path / "split.onnx")
+    (tmp_path / "out").mkdir()
+    report = fix(path, "rk3588", "fp16", tmp_path / "out" / "o.onnx")
+    assert report.changes
+    assert verify(path, tmp_path / "out" / "o.onnx").is_equal
+
+
 @pytest.mark.parametrize("left", [0, 64])
 def test_short_numbers_in_a_file_that_is_lost_or_cut_short_end_in_an_answer(
     tmp_path: Path, left: int

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.patterns import users
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 
 MOST_CUTS = 4
 """Slices that one piece is made by: one takes both sides, or two a side each."""
@@ -62,8 +62,8 @@ def _source(value: ir.Value | None, before: tuple[int, ...], side: int) -> ir.Va
         ):
             return None
         value, given = maker.inputs[0], maker.inputs[4]
-        steps = ir.convenience.get_const_tensor(given) if given is not None else None
-        if steps is None or side not in steps.numpy():
+        steps = data_of(ir.convenience.get_const_tensor(given)) if given is not None else None
+        if steps is None or side not in steps:
             return None
         if static_shape(value) == before:
             return value

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.onnx.fusion.batch import are_rows
 from rkbench.onnx.fusion.kinds import PLAIN_ACTIVATIONS
 from rkbench.onnx.fusion.patterns import TABLES, users
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.values import data_of, static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
@@ -132,11 +132,10 @@ def pixel_norm(node: ir.Node) -> PixelNorm | None:
 
 
 def _vectors(node: ir.Node) -> int:
-    """Return how many of a norm's scale and offset change its result, of those that the ONNX itself holds."""
+    """Return how many of a norm's scale and offset change its result, of those whose numbers are at hand."""
     stored = [None if value is None else ir.convenience.get_const_tensor(value) for value in node.inputs[1:3]]
-    held = [None if tensor is None or isinstance(tensor, ir.ExternalTensor) else tensor for tensor in stored]
-    pairs = zip(held, (1, 0), strict=False)
-    return sum(tensor is not None and bool((tensor.numpy() != neutral).any()) for tensor, neutral in pairs)
+    pairs = zip(map(data_of, stored), (1, 0), strict=False)
+    return sum(data is not None and bool((data != neutral).any()) for data, neutral in pairs)
 
 
 def _is_lite(target: str) -> bool:
