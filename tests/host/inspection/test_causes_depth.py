@@ -176,8 +176,9 @@ def test_parts_in_int8_have_fillers_of_their_own() -> None:
         assert find_depth_rows(model, kernels) == DepthRows(8, 3, 4 * 4 * 3)
 
 
-def test_a_kernel_that_claims_no_taps_moves_nowhere() -> None:
-    """The long fuzz run found it: a row of nothing has no most frequent element."""
-    model = model_with(written_out(learned, 4, 8, 1, 3), sides=(0, 1))
+@pytest.mark.parametrize("sides", [(0, 1), (207, 1)])
+def test_a_kernel_that_claims_other_taps_than_are_stored_moves_nowhere(sides: tuple[int, int]) -> None:
+    """Fuzzing found both: a row of nothing has no most frequent element, and of 207 places few are there."""
+    model = model_with(written_out(learned, 4, 8, 1, 3), sides=sides)
     with opened(model) as damaged:
         assert cause(find_causes(damaged), "kernels_along_channels") is None

@@ -61,3 +61,8 @@ def test_a_matrix_of_single_ones_for_each_row_picks_values() -> None:
 )
 def test_another_map_or_use_picks_none(data: bytes, kind: str) -> None:
     assert found(product(data, kind), "picked_values") is None
+
+
+def test_a_damaged_file_with_half_an_element_more_ends_in_an_answer() -> None:
+    """It ended in a ValueError: "bytes length not a multiple of item size"."""
+    assert found(product(matrices() + b"\0"), "picked_values") is not None

@@ -83,10 +83,9 @@ class _Rows:
     def may_move(self) -> bool:
         """Return whether the first row has filler and weights enough to tell."""
         row, used = self._row(0)
-        return (
-            sum(used) <= (1 - SMALLEST_FILLER) * len(used)
-            and len(set(zip(*row, strict=True))) >= FEWEST_VALUES
-        )
+        # In a damaged file the places of a row may hold more or fewer channels than one another.
+        values = set(zip(*row, strict=False))
+        return sum(used) <= (1 - SMALLEST_FILLER) * len(used) and len(values) >= FEWEST_VALUES
 
     def of_groups(self, groups: Groups) -> DepthRows:
         """Return the convolution of each channel over its depths: a group's outputs are its positions."""
@@ -148,14 +147,13 @@ class _Rows:
         """
         if index not in self._read:
             parts = [read_row(self._stream, self._model, kernel, index) for kernel in self._kernels]
-            row = tuple(sum(places[1:], places[0]) for places in zip(*parts, strict=True))
+            row = tuple(sum(places[1:], places[0]) for places in zip(*parts, strict=False))
             self._read[index] = row, [used for part in parts for used in self._used(part)]
         return self._read[index]
 
     def _used(self, part: Row) -> list[bool]:
         filler = self._filler(part)
-        # In a damaged file the places of a row may hold more or fewer channels than one another.
-        return [any(value != filler for value in values) for values in zip(*part, strict=False)]
+        return [any(value != filler for value in values) for values in zip(*part, strict=False)]  # as above
 
     def _filler(self, row: Row) -> int | None:
         width = ELEMENT_BYTES[self._kernels[0].dtype]

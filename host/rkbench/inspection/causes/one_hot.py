@@ -139,14 +139,22 @@ def _is_one_hot(model: RknnModel, kernel: Tensor) -> bool:
 
     That side is the inputs of a transposed convolution, the outputs of another.
     """
-    code = _INTEGERS.get(ELEMENT_BYTES.get(kernel.dtype, 0))
-    if code is None or kernel.buffer_bytes < prod(kernel.shape) * ELEMENT_BYTES[kernel.dtype]:
+    elements = elements_of(model, kernel)
+    if elements is None:
         return False
-    with model.read_buffer(kernel.buffer_index) as view:
-        elements = array(code, bytes(view))
     low, high = min(elements), max(elements)
     counts = (elements.count(low), elements.count(high))
     return low != high and sum(counts) == len(elements) and min(counts) == kernel.shape[0]
+
+
+def elements_of(model: RknnModel, tensor: Tensor) -> array[int] | None:
+    """Return the elements of a constant, and what it is filled up with; None where they are wider than two
+    bytes, or fewer than its shape says. A damaged file may hold a part of one more."""
+    width = ELEMENT_BYTES.get(tensor.dtype, 0)
+    if width not in _INTEGERS or tensor.buffer_bytes < max(1, prod(tensor.shape)) * width:
+        return None
+    with model.read_buffer(tensor.buffer_index) as view:
+        return array(_INTEGERS[width], bytes(view[: len(view) // width * width]))
 
 
 def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:

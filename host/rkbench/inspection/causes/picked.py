@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from math import prod
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
-from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.inspection.causes.one_hot import elements_of
 from rkbench.inspection.causes.site import IN_BLOCKS
 from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import clause, say
@@ -16,7 +15,6 @@ from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
 
-_CODES = {1: "B", 2: "H"}
 _MOST_VALUES = 3
 """Zero, one, and what blocks are filled up with."""
 _FEWEST_CHOICES = 4
@@ -69,13 +67,10 @@ def picked_values(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
 
 def _picks(model: RknnModel, tensor: Tensor) -> bool:
     """Return whether a map has a single one among the values of each position along its second axis."""
-    code = _CODES.get(ELEMENT_BYTES.get(tensor.dtype, 0))
-    if code is None or tensor.layout != IN_BLOCKS or len(tensor.shape) != 4:
+    if tensor.layout != IN_BLOCKS or len(tensor.shape) != 4 or tensor.shape[1] < _FEWEST_CHOICES:
         return False
-    stored = prod(tensor.shape) * ELEMENT_BYTES[tensor.dtype]
-    if tensor.shape[1] < _FEWEST_CHOICES or stored > tensor.buffer_bytes:
+    elements = elements_of(model, tensor)
+    if elements is None:
         return False
-    with model.read_buffer(tensor.buffer_index) as view:
-        elements = array(code, bytes(view))
     positions, values = prod(tensor.shape) // tensor.shape[1], set(elements)
     return 2 <= len(values) <= _MOST_VALUES and any(elements.count(value) == positions for value in values)
