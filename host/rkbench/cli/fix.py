@@ -51,9 +51,11 @@ def fix(
         show_rewrites(ALL)
         return
     if model is None or target is None or output is None:
-        raise UsageError(
-            "an ONNX, --target and -o are needed", hint="bench fix MODEL.onnx --target rk3588 -o FIXED.onnx"
-        )
+        asked = {"an ONNX": model, "--target": target, "-o": output}
+        words = ", ".join(what for what, given in asked.items() if given is None)
+        raise UsageError(f"still needed: {words}", hint="bench fix MODEL.onnx --target rk3588 -o FIXED.onnx")
+    if output.exists() and not output.is_file() and not output.is_dir():  # it would be replaced: /dev/null
+        raise UsageError(f"{output} is no regular file", hint="name a file with -o")
     show_fix(
         fix_file(
             model,

@@ -75,6 +75,23 @@ def test_a_soc_that_nobody_knows_is_refused(words: tuple[object, ...], tmp_path:
     assert (done.returncode, "unknown target 'rk9999'" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [((), "an ONNX, --target, -o"), ((ONNX,), "--target, -o"), ((ONNX, "-o", "x"), "--target")],
+)
+def test_what_a_fix_still_needs_is_named(words: tuple[object, ...], missing: str, tmp_path: Path) -> None:
+    done = run_bench("fix", *words, folder=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"bench: still needed: {missing}")
+
+
+def test_a_fix_takes_the_place_of_no_device(tmp_path: Path) -> None:
+    """With --force /dev/null would be the ONNX from then on: it was told to add that."""
+    os.mkfifo(tmp_path / "pipe")
+    done = run_bench("fix", ONNX, "--target", "rk3588", "-o", "pipe", "--force", folder=tmp_path)
+    assert (done.returncode, "pipe is no regular file" in done.stderr) == (2, True)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_virtual_board_of_another_soc_cannot_be_asked_for(tmp_path: Path) -> None:
     done = run_bench("push", RKNN, "--board", "virtual:rk9999", "--store", tmp_path / "s")
     assert (done.returncode, "no virtual board 'rk9999'" in done.stderr) == (2, True)
