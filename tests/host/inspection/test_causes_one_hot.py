@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -153,6 +155,39 @@ def test_one_channel_repeated_by_ones_is_no_padding(values: list[bytes], *, is_s
     assert (cause is not None) is is_spread
     assert (found(attribution, "padding") is None) is is_spread
     assert cause is None or cause.sections["weights"] == 64 * 8 * 2
+
+
+@pytest.mark.parametrize(
+    ("kernel", "biases", "is_spread"),
+    [
+        ([b"\x7f" + b"\x80" * 15] * 32, [7] * 32, True),
+        ([b"\x7f" + b"\x80" * 15, b"\x80" + b"\x7f" * 15] * 16, [7] * 32, False),
+        ([b"\x7f" + b"\x80" * 15] * 32, range(32), False),
+    ],
+    ids=["ones", "of both signs", "of other biases"],
+)
+def test_one_weight_an_output_is_the_largest_number_in_int8(
+    kernel: list[bytes], biases: Sequence[int], *, is_spread: bool
+) -> None:
+    """OSNet's gates, which learned 16 weights of one channel, were called convolutions of ones."""
+    tensors = (
+        TensorSpec("x", kind="input", dtype="INT8", shape=(1, 1, 8, 8)),
+        TensorSpec(
+            "k",
+            kind="weight",
+            dtype="INT8",
+            shape=(32, 1, 1, 1),
+            native_shape=(1, 1, 1, 1, 32, 16),
+            data=b"".join(kernel),
+        ),
+        TensorSpec(
+            "b", kind="weight", dtype="INT32", shape=(32,), data=struct.pack("<64i", *biases, *[127] * 32)
+        ),
+        TensorSpec("y", kind="output", dtype="INT8", shape=(1, 32, 8, 8)),
+    )
+    nodes = (NodeSpec("Conv:n", "Conv", 2, (0, 1, 2), (3,)),)
+    cause = found(diagnose(FileSpec((GraphSpec(tensors, nodes, (0,), (3,)),))), "spread_values")
+    assert (cause is not None) is is_spread
 
 
 SIDES = ((1, 16, 64, 64), (1, 16, 82, 82))

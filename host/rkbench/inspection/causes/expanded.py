@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.cut_layers import shapes_of
-from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count
 from rkbench.language.said import clause, say
+from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 _ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")
 FEWEST_REPEATED = 16
+_ONE = {"FLOAT16": b"\x00\x3c", "INT8": b"\x7f"}
+BIAS_BYTES = 4
+MOST_ALIKE = 6
+"""Numbers that a bias and its scales hold where all outputs have the same (3 and 6 in 37 layers); 14 and more
+where they were learned."""
 _DROPPED = Fix("network", say("drop the Expand: x * y instead of x * y.expand_as(x), the same values"))
 _DIVIDED = Fix(
     "nothing",
@@ -103,17 +110,28 @@ def spread_values(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 
 def _repeats_one(facts: ModelFacts, site: Site) -> bool:
-    """Return whether a convolution reads one channel, and its kernel has one value beside the filler."""
+    """Return whether a convolution reads one channel, its kernel is one 1 for each output, and its bias the
+    same for all.
+
+    In int8 the largest weight of every output is the largest number, and a learned kernel of one channel has
+    no other (OSNet's gates): there the bias tells.
+    """
     kernel = site.kernel
     if kernel is None or not site.is_convolution or kernel not in site.constants:
         return False
-    width = ELEMENT_BYTES.get(kernel.dtype, 0)
-    if not width or kernel.shape[1:] != (1, 1, 1) or kernel.shape[0] < FEWEST_REPEATED:
+    one = _ONE.get(kernel.dtype)
+    if one is None or kernel.shape[1:] != (1, 1, 1) or kernel.shape[0] < FEWEST_REPEATED:
         return False
-    with facts.model.read_buffer(kernel.buffer_index) as view:
+    values = _numbers(facts, kernel, len(one))
+    beside = (tensor for tensor in site.constants if tensor is not kernel)
+    is_alike = all(len(_numbers(facts, tensor, BIAS_BYTES)) <= MOST_ALIKE for tensor in beside)
+    return len(values) == 2 and values[one] == kernel.shape[0] and is_alike
+
+
+def _numbers(facts: ModelFacts, tensor: Tensor, width: int) -> Counter[bytes]:
+    with facts.model.read_buffer(tensor.buffer_index) as view:
         data = bytes(view)
-    values = {data[start : start + width] for start in range(0, len(data), width)}
-    return len(values) == 2
+    return Counter(data[start : start + width] for start in range(0, len(data), width))
 
 
 def _fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
