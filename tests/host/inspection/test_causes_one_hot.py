@@ -123,7 +123,13 @@ def test_a_mirrored_border_is_cured_by_another_padding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behind", "said"), [((), "let the model's input"), (("Conv",), "let the convolution before it")]
+    ("behind", "said"),
+    [
+        ((), "let the model's input"),
+        (("Slice",), "let the model's input"),
+        (("Conv",), "let the convolution before it"),
+        (("exMatMul",), "no cure known"),
+    ],
 )
 def test_channels_that_are_copied_come_from_a_layer_or_the_input(behind: tuple[str, ...], said: str) -> None:
     before = tuple(NodeSpec(f"{kind}:b", kind, 2, (0,), (2,)) for kind in behind)

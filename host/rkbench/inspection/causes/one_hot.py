@@ -11,6 +11,7 @@ from rkbench.inspection.causes.cause import Finding, Fix
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.padding import reads_input
 from rkbench.inspection.causes.pads import is_border_kernel
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
@@ -180,7 +181,7 @@ def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=tuple(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:4]),
-        fixes=(_ONE_STEP,) if unfolds else _without_copies(layers),
+        fixes=(_ONE_STEP,) if unfolds else _without_copies(facts, layers),
     )
 
 
@@ -192,10 +193,20 @@ _NO_COPY = Fix(
 _IN_INPUT = Fix("network", say("let the model's input have as many channels as are wanted, in their order"))
 
 
-def _without_copies(layers: list[Site]) -> tuple[Fix, ...]:
-    """Return who makes the channels that are copied: a layer, or whoever feeds the model."""
-    fed = [any(tensor.kind == "input" for tensor in site.inputs) for site in layers]
-    return (*(() if all(fed) else (_NO_COPY,)), *((_IN_INPUT,) if any(fed) else ()))
+_UNKNOWN = Fix("nothing", say("no cure known: no convolution makes what is copied"))
+
+
+def _without_copies(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
+    """Return who makes the channels that are copied: whoever feeds the model, a convolution, or another
+    layer.
+    """
+    fed = [site for site in layers if reads_input(facts, site)]
+    made = [site for site in layers if any(each.is_convolution for each in facts.before(site))]
+    return (
+        *((_NO_COPY,) if made else ()),
+        *((_IN_INPUT,) if fed else ()),
+        *((_UNKNOWN,) if len(made) + len(fed) < len(layers) else ()),
+    )
 
 
 def _shape_of(site: Site) -> Said | str:

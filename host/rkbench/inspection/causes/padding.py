@@ -131,7 +131,7 @@ def _whose(facts: ModelFacts, site: Site, kernel: Tensor, parts: set[int]) -> st
         return "filters"
     if site.index in parts:
         return "parts"
-    return "given" if kernel.shape[1] <= FEW_CHANNELS and _reads_input(facts, site) else "chosen"
+    return "given" if kernel.shape[1] <= FEW_CHANNELS and reads_input(facts, site) else "chosen"
 
 
 def _fills_filters(facts: ModelFacts, site: Site, kernel: Tensor) -> bool:
@@ -145,7 +145,7 @@ def _fills_filters(facts: ModelFacts, site: Site, kernel: Tensor) -> bool:
     return -filters % layout.output_multiple * stored > filters * (stored - channels)
 
 
-def _reads_input(facts: ModelFacts, site: Site) -> bool:
+def reads_input(facts: ModelFacts, site: Site) -> bool:
     """Return whether a layer reads an input of the model, or one that was only moved or converted."""
     for _ in facts.sites:  # a damaged file may feed a layer by itself
         before = facts.before(site)
