@@ -205,6 +205,21 @@ def stored_map(kind: str, *, flat: bool) -> list[str]:
     )
 
 
+def test_a_stored_map_in_plain_order_is_in_no_layout_of_activations() -> None:
+    """Of the indices of ViG's graph, INT64 on the CPU, it was said."""
+    indices = TensorSpec(
+        "i", kind="cpu_constant", dtype="INT64", shape=(1, 1, 64, 64), data=bytes(range(64)) * 512
+    )
+    tensors = (
+        TensorSpec("x", kind="input", dtype="INT64", shape=(1, 1, 64, 64)),
+        indices,
+        TensorSpec("y", kind="output", dtype="INT64", shape=(1, 2, 64, 64)),
+    )
+    cause = found(diagnose(tensors, (NodeSpec("Concat:c", "Concat", 0, (0, 1), (2,)),)), "folded_constant")
+    assert cause is not None
+    assert "whole map: a ConstantOfShape" in cause.explanation
+
+
 @pytest.mark.parametrize(("kind", "flat"), [("Add", True), ("Where", True), ("Where", False), ("Add", False)])
 def test_a_map_is_kept_small_where_every_position_of_it_is_the_same(kind: str, *, flat: bool) -> None:
     told = stored_map(kind, flat=flat)

@@ -66,6 +66,7 @@ def test_a_folded_constant_is_named_with_its_reader() -> None:
     cause = cause_of("const_ofshape_concat_rk3588_fp", "folded_constant")
     assert (cause.bytes, cause.layers) == (64 * 112 * 112 * 2, ("Concat_7",))
     assert cause.evidence[0].startswith("ConstantOfShape_6 1x64x112x112 (FLOAT16), 1.61 MB, read by Concat_7")
+    assert "in the layout of an activation" in cause.explanation
 
 
 def test_float_layers_of_an_int8_model_are_named_with_a_reason() -> None:

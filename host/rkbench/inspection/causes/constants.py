@@ -76,6 +76,18 @@ def _is_flat(model: RknnModel, tensor: Tensor) -> bool:
         return all(view[at : at + positions * one] == bytes(view[at : at + one]) * positions for at in starts)
 
 
+_IN_LAYOUT = say(
+    "What depends on no input the converter computes once, and stores the outcome as a whole map, in "
+    "the layout of an activation: a ConstantOfShape, an Expand, a constant part of a Concat, a table "
+    "looked up at stored places, a product by zeros. The ONNX has a few bytes of it, or less."
+)
+_AS_THEY_ARE = say(
+    "What depends on no input the converter computes once, and stores the outcome as a whole map: a "
+    "ConstantOfShape, an Expand, a constant part of a Concat, a table looked up at stored places, a product "
+    "by zeros. The ONNX has a few bytes of it, or less."
+)
+
+
 def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Maps that the ONNX computes from a few bytes (ConstantOfShape, Expand, Tile) are stored whole."""
     found = _unpaid(_generated(facts), ledger)
@@ -92,11 +104,7 @@ def folded_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             shape=dims(largest.shape),
             are_="is" if len(found) == 1 else "are",
         ),
-        explanation=say(
-            "What depends on no input the converter computes once, and stores the outcome as a whole map, in "
-            "the layout of an activation: a ConstantOfShape, an Expand, a constant part of a Concat, a table "
-            "looked up at stored places, a product by zeros. The ONNX has a few bytes of it, or less."
-        ),
+        explanation=_IN_LAYOUT if any(tensor.layout for _, tensor in found) else _AS_THEY_ARE,
         layers=tuple(dict.fromkeys(site.base for site, _ in found)),
         claims=tuple(
             Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in found
