@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -23,7 +23,7 @@ from rkbench.onnx.rewrites import ALL, spelled_out
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
 from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_done
 from rkbench.onnx.verify import Verification
-from rkbench.onnx.whole import TriedAlone, tried_alone
+from rkbench.onnx.whole import judged
 from rkbench.rknn import targets
 from rkbench.rknn.targets import check_target
 
@@ -120,8 +120,7 @@ def fix(
     context = context_of(network, target, known, toolkit_version)
     skipped = tuple(_skipped(network, context))
     if judges_whole and not network.is_quantized:
-        alone = tried_alone(path, before, first_proposals(context, rewrites), rewrites, input_shapes)
-        rewrites = _paying(rewrites, alone)
+        rewrites = judged(path, before, first_proposals(context, rewrites), rewrites, input_shapes).rewrites
     mended = _mended(network, rewrites)
     if network.is_quantized or not (mended or first_proposals(context, rewrites)):
         return FixReport(path, None, (), skipped, before, before, None)
@@ -158,21 +157,15 @@ def proposed(
     if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
         return None
     context = context_of(network, target, dtype, version)
-    alone = tried_alone(Path(path), prediction, first_proposals(context, ALL), ALL, input_shapes)
+    worth = judged(Path(path), prediction, first_proposals(context, ALL), ALL, input_shapes)
     known = {network.path.name, *(name_of(node) for node in network.graph)}
     made = first_proposals if network.missing_files else rewrite_until_done
-    found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, _paying(ALL, alone))))
+    found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, worth.rewrites)))
     nodes: dict[str, list[str]] = {}
     for change in (each for each in found if each.node in known):
         nodes.setdefault(change.rewrite, []).append(change.node)
-    saved = {name: each.saved_bytes for name, each in alone.items()}
+    saved = {name: each.saved_bytes for name, each in worth.alone.items()}
     return {name: ProposedRewrite(tuple(dict.fromkeys(own)), saved.get(name)) for name, own in nodes.items()}
-
-
-def _paying(rewrites: Sequence[Rewrite], alone: Mapping[str, TriedAlone]) -> tuple[Rewrite, ...]:
-    """Return the rewrites without those kinds that are predicted to save nothing of the whole file."""
-    dearer = {name for name, each in alone.items() if each.is_dearer}
-    return tuple(rewrite for rewrite in rewrites if rewrite.name not in dearer)
 
 
 def _check_output(path: Path, output: Path, *, force: bool) -> None:

@@ -10,8 +10,11 @@ import pytest
 from onnx_networks import Network, grouped
 from rkbench.onnx import fix, predict_size
 from rkbench.onnx.fixing import proposed
+from rkbench.onnx.model import open_onnx
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, estimated
 from rkbench.onnx.rewrites.surgery import make_node, replace
+from rkbench.onnx.rewriting import context_of, first_proposals
+from rkbench.onnx.whole import judged
 
 
 def inflate(node: ir.Node, context: RewriteContext) -> Proposal | None:
@@ -57,3 +60,32 @@ def test_a_kind_that_saves_next_to_nothing_of_the_whole_file_is_not_named(
     network.conv(64, width, (1, 1)).conv(width, width, (3, 3)).add("Relu")
     path = network.save(tmp_path / "model.onnx")
     assert named(path) == found
+
+
+def deflate_then(node: ir.Node, context: RewriteContext) -> Proposal | None:
+    """A rewrite that takes a large convolution out of the way, where the other one has been."""
+    if node.op_type != "Conv" or "Softplus" not in {one.op_type for one in context.graph}:
+        return None
+
+    def apply() -> None:
+        value = node.inputs[0]
+        assert value is not None
+        new = [make_node(context.graph, "Neg", [value], name="less", shape=None, like=value)]
+        replace(context.graph, [node], new)
+
+    return estimated(node, "deflate", "Conv -> Neg", 1_000_000, 1, apply)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_kind_that_saves_nothing_alone_stays_where_all_together_save(
+    tmp_path: Path, *, together: bool
+) -> None:
+    path = Network(1, 128, 8, 8).conv(128, 128).add("Relu").save(tmp_path / "model.onnx")
+    rewrites = [Rewrite("inflate", "", "", inflate), Rewrite("deflate", "", "", deflate_then)]
+    prediction = predict_size(path, "rk3588", "fp16")
+    network = open_onnx(path)
+    context = context_of(network, "rk3588", "fp16")
+    asked = rewrites if together else rewrites[:1]
+    found = judged(path, prediction, first_proposals(context, asked), asked)
+    assert found.alone["inflate"].is_dearer
+    assert [rewrite.name for rewrite in found.rewrites] == (["inflate", "deflate"] if together else [])

@@ -38,6 +38,10 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
             shift=SHIFT,
         )
         return measured(node, NAME, words, lambda: _spell_out(node))
+    return _plain_numbers(node)
+
+
+def _plain_numbers(node: ir.Node) -> Proposal | None:
     if is_joined_pad(node):
         words = say("pads in one piece -> listed one by one")
         return measured(node, NAME, words, lambda: _list_pads(node))
