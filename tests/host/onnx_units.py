@@ -266,3 +266,30 @@ def bare_numbers(folder: Path, attribute: str = "value_float", held: object = 2.
     number = network.add("Cast", to=TensorProto.FLOAT).value
     network.value = source
     return network.add("Mul", number).save(folder / "bare.onnx")
+
+
+def headed(folder: Path, *, twins: bool = True, bias: bool = False, heads: bool = True) -> Path:
+    """Return two layers that cut one product in two, by weights of the same numbers, or the same weights.
+
+    Without `heads` the pieces are multiplied as they are."""
+    network = Network(1, 16, 64)
+    numbers = (network.random.standard_normal((64, 128)) * 0.1).astype("float32")
+    network.constant("w", numbers)
+    sizes = network.constant("sizes", np.array([64, 64]))
+    shape = network.constant("heads", np.array([1, 16, 4, 16]))
+    rows = network.constant("rows", np.array([1, 16, 64]))
+    for layer in range(2):
+        network.add("MatMul", network.constant("again", numbers) if twins and layer else "w")
+        if bias:
+            network.add("Add", network.weights(f"b{layer}", 128))
+        pieces = [f"{layer}_{place}" for place in range(2)]
+        network.nodes.append(helper.make_node("Split", [network.value, sizes], pieces, f"cut{layer}", axis=2))
+        network.value = pieces[0]
+        if heads:
+            network.add("Reshape", shape)
+            view = helper.make_node("Reshape", [pieces[1], shape], [f"v{layer}"], f"view{layer}")
+            network.nodes.append(view)
+            network.add("Mul", f"v{layer}").add("Reshape", rows)
+        else:
+            network.add("Mul", pieces[1])
+    return network.save(folder / "headed.onnx")

@@ -30,7 +30,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "patch_kernel": ("patchify", "halved_stride"),
     "expanded_maps": ("dropped_expand",),
     "pooling_convolution": ("pool_in_steps", "pooled_average", "two_means"),
-    "repeated_constants": ("shared_weights", "shared_parts"),
+    "repeated_constants": ("shared_weights", "shared_parts", "shared_products"),
     "plain_operands": ("channel_mean",),
     "resize_commands": ("bilinear",),
     "shuffle_dense": ("channel_shuffle", "shuffled_halves"),

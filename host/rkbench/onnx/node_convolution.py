@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import onnx_ir as ir
+
 from rkbench.language.said import NOTHING, Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.headed import is_cut_into_heads
 from rkbench.onnx.fusion.tasks import input_parts
 from rkbench.onnx.node_share import Context, Share
-from rkbench.onnx.prediction import CUT_AGAIN, DILATED, FILLED, UNMEASURED
+from rkbench.onnx.prediction import CUT_AGAIN, DILATED, FILLED, HEADS_AGAIN, UNMEASURED
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
@@ -87,21 +90,28 @@ def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype:
     return NOTHING
 
 
-def shared(geometry: Convolution, share: Share, context: Context, dtype: Dtype) -> Share:
-    """Return the share of a convolution whose weights an earlier one stores: the bias is its own, whatever
-    the ONNX shares.
+def shared(node: ir.Node, geometry: Convolution, share: Share, context: Context, dtype: Dtype) -> Share:
+    """Return the share of a convolution or product whose weights an earlier one stores: the bias is its own,
+    whatever the ONNX shares.
 
-    Weights that are cut along their inputs are cut, and stored, for each (RetinaNet's heads; small graphs).
+    Weights that are cut along their inputs are cut, and stored, for each (RetinaNet's heads; small graphs);
+    so are those of products that are cut into heads (RegionViT).
     """
-    layout, target = targets.weight_layout(context.target, dtype), context.target
-    becomes = conv.fate(geometry, target, dtype, context.toolkit_version)
-    parts = input_parts(geometry, becomes, targets.TARGETS[target].npu_cores, dtype)
-    if layout is not None and parts > 1:
+    if node.op_type == "MatMul" and is_cut_into_heads(node):
+        note = say("its weights are another layer's too, but cut into heads: stored again for each")
+        return Share(HEADS_AGAIN, share.weights, 0, share.commands, note)
+    becomes = conv.fate(geometry, context.target, dtype, context.toolkit_version)
+    parts = input_parts(geometry, becomes, targets.TARGETS[context.target].npu_cores, dtype)
+    if parts > 1 and targets.weight_layout(context.target, dtype) is not None:
         return Share(CUT_AGAIN, share.weights, 0, share.commands, _note_of_parts(parts))
-    has_bias = layout is not None and (geometry.has_bias or dtype == "int8")
-    outputs, depthwise = geometry.output_channels, becomes == conv.DEPTHWISE
-    bias = targets.bias_bytes(outputs, layout, depthwise=depthwise) if layout and has_bias else 0
-    return Share(share.becomes, bias, 0, share.commands)
+    return Share(share.becomes, _own_bias(geometry, becomes, context, dtype), 0, share.commands)
+
+
+def _own_bias(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> int:
+    layout = targets.weight_layout(context.target, dtype)
+    if layout is None or not (geometry.has_bias or dtype == "int8"):
+        return 0
+    return targets.bias_bytes(geometry.output_channels, layout, depthwise=becomes == conv.DEPTHWISE)
 
 
 def _note_of_parts(parts: int) -> Said:

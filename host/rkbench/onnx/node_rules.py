@@ -74,7 +74,7 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
         share = Share(share.becomes, share.weights, share.needed, None, share.note)
     if is_generated(weight):
         share = _written_out(share, weight)
-    return share if context.owners[weight] is node else shared(geometry, share, context, dtype)
+    return share if context.owners[weight] is node else shared(node, geometry, share, context, dtype)
 
 
 def _written_out(share: Share, weight: ir.Value) -> Share:
@@ -98,7 +98,7 @@ def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     share = projected(geometry, context, dtype)
     if is_by_rows(node):
         share = replace(share, becomes=BY_ROWS)
-    return share if context.owners[weight] is node else shared(geometry, share, context, dtype)
+    return share if context.owners[weight] is node else shared(node, geometry, share, context, dtype)
 
 
 def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:

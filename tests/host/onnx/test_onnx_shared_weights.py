@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from onnx_networks import Network
-from onnx_units import pyramid
+from onnx_units import headed, pyramid
 from rkbench.onnx import fix, predict_size
-from rkbench.onnx.prediction import CUT_AGAIN
+from rkbench.onnx.prediction import CUT_AGAIN, HEADS_AGAIN
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,25 @@ def test_weights_that_others_read_too_are_left(tmp_path: Path, others: str) -> N
     path = pyramid(256, tmp_path, **{others: True})
     report = fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert "shared_parts" not in [change.rewrite for change in report.changes]
+
+
+@pytest.mark.parametrize("twins", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_weights_of_products_that_are_cut_into_heads_are_cut_with_them(
+    tmp_path: Path, *, twins: bool, bias: bool
+) -> None:
+    path = headed(tmp_path, twins=twins, bias=bias)
+    before = predict_size(path, "rk3588", "fp16")
+    products = [node for node in before.nodes if node.type == "MatMul"]
+    assert [product.weight_bytes >= 64 * 128 * 2 for product in products] == [True, True]
+    assert [product.becomes == HEADS_AGAIN for product in products] == [False, not twins]
+    report = fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["shared_products"]
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-5
+    assert report.after.weight_bytes <= before.weight_bytes - 64 * 128 * 2
+
+
+def test_pieces_that_are_no_heads_share_their_weights_as_they_are(tmp_path: Path) -> None:
+    report = fix(headed(tmp_path, heads=False), "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["shared_weights"]

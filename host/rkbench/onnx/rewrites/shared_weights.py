@@ -3,7 +3,8 @@
 Exact. So do weights that the ONNX fills with one number (ConstantOfShape). The compiler stores each of them
 for itself; one that two layers share is stored once, but again for each that reads it through an Identity, as
 torch writes a module that is called twice. Not for groups of more than one channel: where they fill whole
-blocks, the converter (2.5.0) dies of it (6 of 10).
+blocks, the converter (2.5.0) dies of it (6 of 10). Nor for products whose results are cut into heads: their
+weights are stored for each all the same (`shared_products.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from rkbench.language.said import say
+from rkbench.onnx.fusion.headed import is_cut_into_heads
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, estimated
 from rkbench.onnx.rewrites.surgery import drop_unused
 from rkbench.onnx.values import static_shape
@@ -28,7 +30,7 @@ WEIGHED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose the earlier twin of a node's weights."""
     shares = node.op_type in WEIGHED and len(node.inputs) > 1
-    if not shares or _has_wide_groups(node):
+    if not shares or _has_wide_groups(node) or is_cut_into_heads(node):
         return None
     own = node.inputs[1]
     shape = static_shape(own)
