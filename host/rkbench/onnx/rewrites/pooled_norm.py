@@ -8,9 +8,10 @@ pixels each way, rk3588 and rk3568, fp16 and int8: within `LEAST` they got small
 of 56x56 in int8 on the rk3588, twice: 2,080,582 -> 96,966 bytes), beside it small maps of many channels grew,
 by 1 to 30 %. Norms over groups of channels, which exporters write as rows, average the averages of their
 channels: of 17 sizes of 1 to 32 groups all got smaller where `_pays_in_groups` says yes (32 groups of 128
-channels, 28x28, twice, rk3588 fp16: 1,462,573 -> 270,125; 1,050,669 while the rows were kept). Other rows
-keep their averages whole: so were norms of signals measured (MedNeXt 7,553,775 -> 5,252,911 bytes, SEW
-1,493,483 -> 1,420,395).
+channels, 28x28, twice, rk3588 fp16: 1,462,573 -> 270,125; 1,050,669 while the rows were kept). So do rows of
+one channel each (MedNeXt, four conversions: rk3588 fp16 4,576,815 bytes, 5,252,911 while they were rows,
+7,553,775 before). Other rows keep their averages whole: so were norms of signals measured (SEW 1,493,483 ->
+1,420,395).
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ SHORT_ROW, SHORT_RATIO = 64, 8
 """The same of rows, and of maps that no pools tile. In int8 on several cores up to so many pixels too, and
 from so many for each channel on."""
 EXPAND_OPSET = 8
+LEAST_OF_A_CHANNEL, LEAST_ON_ONE_CORE = 100, 36
+"""Pixels from which on rows of one channel each pay as a map, and on one core in fp16: three norms of 6x6 in
+MedNeXt save 64 kB there, and cost 50 kB on the rk3588 in fp16 and 37 kB on the rk3568 in int8; those of 12x12
+saved 159 kB on the rk3568, 173 kB and 1.36 MB (int8) on the rk3588."""
 MANY_GROUPS, LARGE_MAP = 8, 1_024
 """Groups, or else pixels, from which on norms over groups of channels pay on one core."""
 
@@ -133,7 +138,10 @@ def _grouped_map(node: ir.Node) -> tuple[int, ...] | None:
 
 def _pays_in_groups(shape: tuple[int, ...], groups: int, context: RewriteContext) -> bool:
     pixels, fits = prod(shape[2:]), _is_pooled(shape) and context.opset >= EXPAND_OPSET
-    if not fits or groups == shape[1] or shape[1] // groups * pixels % _block(context):
+    if groups == shape[1]:
+        is_light = context.cores == 1 and context.dtype == "fp16"
+        return fits and pixels >= (LEAST_ON_ONE_CORE if is_light else LEAST_OF_A_CHANNEL)
+    if not fits or shape[1] // groups * pixels % _block(context):
         return False
     return context.cores > 1 or groups >= MANY_GROUPS or pixels >= LARGE_MAP
 
@@ -183,12 +191,16 @@ class _Norm:
 
     def _together(self, value: ir.Value, groups: int) -> ir.Value:
         """Return the mean of each group of channels, of the means of channels."""
+        if groups == self.shape[1]:
+            return value
         rows = self._viewed(value, (1, groups, 1, self.shape[1] // groups))
         return self._add("GlobalAveragePool", [rows], (1, groups, 1, 1))
 
     def _spread(self, value: ir.Value) -> ir.Value:
         """Return a number of each group for each of its channels."""
         groups = (static_shape(value) or ())[1]
+        if groups == self.shape[1]:
+            return value
         size = (1, groups, 1, self.shape[1] // groups)
         wide = self._add("Expand", [value, self._size(size)], size)
         return self._viewed(wide, (1, self.shape[1], 1, 1))
