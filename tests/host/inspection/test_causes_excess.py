@@ -124,4 +124,5 @@ def test_the_weights_of_an_lstm_are_no_padding_and_its_missing_projection_is_not
     assert [fix.kind for fix in absent.fix] == ["nothing"]  # a shorter sequence does not help
     assert "weights" not in attribution.causes[0].sections
     assert attribution.ordinary["weights"] > 2 * 4 * 64 * 64 * 2
-    assert [line.split(" % ")[0] for line in attribution.causes[0].not_helping] == ["int8: 82 to 102"]
+    told = [line.split(" % ")[0] for line in attribution.causes[0].not_helping]
+    assert told == ["int8: it takes 82 to 102"]

@@ -12,7 +12,7 @@ def test_a_cause_that_int8_takes_away_has_it_as_a_cure_with_the_range_that_was_m
     (fix,), useless = in_int8("transpose_commands", "rk3568", "fp16")
     assert useless == ()
     assert str(fix.action) == (
-        f"int8: {share.least_percent} to {share.most_percent} % of these bytes stay "
+        f"int8: it takes {share.least_percent} to {share.most_percent} % of these bytes "
         f"(measured, {share.networks} networks converted both ways for rk3568)"
     )
     assert "do_quantization=True" in fix.snippet
@@ -28,7 +28,7 @@ def test_int8_does_not_help_where_most_stayed_in_every_network() -> None:
 
 def test_a_range_of_one_number_is_one_number() -> None:
     _, (useless,) = in_int8("lookup_tables", "rk3588", "fp16")
-    assert str(useless).startswith("int8: 100 % of these bytes stay")
+    assert str(useless).startswith("int8: it takes 100 % of these bytes")
 
 
 @pytest.mark.parametrize(

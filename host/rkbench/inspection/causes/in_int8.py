@@ -41,7 +41,8 @@ def in_int8(code: str, target: str | None, dtype: str) -> tuple[tuple[Fix, ...],
     if share is None or share.networks < FEWEST_NETWORKS:
         return (), ()
     said = say(  # with rknn-toolkit2 2.5.0
-        "int8: {leaves} of these bytes stay (measured, {networks} networks converted both ways for {target})",
+        "int8: it takes {leaves} of these bytes (measured, {networks} networks converted both ways for "
+        "{target})",
         leaves=_range(share),
         networks=share.networks,
         target=target,
