@@ -21,6 +21,7 @@ from rkbench.onnx.prediction import (
     OTHER,
     RECURRENT,
     UNMEASURED,
+    UNPROJECTED,
     PredictedNode,
     Prediction,
 )
@@ -31,7 +32,8 @@ PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
 """What is no reason for more constants than a node's weights need, but for the filling of blocks."""
 COMMANDS = {
     KEPT: say("kept grouped, one convolution per group"),
-    **{kind: kind for kind in (BY_ROWS, FAR_TAPS, LONG_KERNEL, MOVED, MULTIPLIED, NORMED, RECURRENT)},
+    **{kind: kind for kind in (BY_ROWS, FAR_TAPS, LONG_KERNEL, MOVED, MULTIPLIED, NORMED)},
+    **{kind: kind for kind in (RECURRENT, UNPROJECTED)},
 }
 """What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5

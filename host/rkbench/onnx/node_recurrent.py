@@ -7,7 +7,7 @@ import onnx_ir as ir
 from rkbench.language.said import say
 from rkbench.onnx.constants import float_elements
 from rkbench.onnx.node_share import Context, Share
-from rkbench.onnx.prediction import OTHER, RECURRENT
+from rkbench.onnx.prediction import OTHER, RECURRENT, UNPROJECTED
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
 
@@ -19,15 +19,15 @@ LINE_BYTES = 4
 def recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """A GRU stays FLOAT16 in an int8 model; its commands grow with the sequence.
 
-    An LSTM is quantized, and holds a matrix of its own of four times the square of its width, and a line of
-    zeros for every time step.
+    An LSTM is quantized, and holds zeros where a projection would be, four times the square of its width, and
+    a line of zeros for every time step.
     """
     elements = sum(float_elements(value) for value in context.constant_inputs(node))
     width, steps = node.attributes.get_int("hidden_size", 0), (static_shape(node.inputs[0]) or (1,))[0]
     if node.op_type == "LSTM":
         weights = elements * ELEMENT_BYTES[dtype]
         note = say("tasks for every time step; from the third on they share their commands")
-        return Share(RECURRENT, weights + 4 * width**2 + LINE_BYTES * width * steps, weights, 0, note)
+        return Share(UNPROJECTED, weights + 4 * width**2 + LINE_BYTES * width * steps, weights, 0, note)
     return Share(RECURRENT, 2 * elements, 2 * elements, 0, say("commands for every time step; stays FLOAT16"))
 
 
