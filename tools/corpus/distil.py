@@ -127,16 +127,20 @@ def _write_graph(corpus: Path, network: Network) -> None:
     """Write the graph of a network; raises SystemExit where the kept one is another."""
     path = DATA / "graphs" / f"{network.name}.onnx.gz"
     source = corpus / "onnx" / f"{network.name}.onnx"
-    graph, old = (skeleton(onnx.load(source), uniform=kept).SerializeToString() for kept in (True, False))
-    if path.exists() and gzip.decompress(path.read_bytes()) not in (graph, old):
+    graph, *older = (
+        skeleton(onnx.load(source), uniform=uniform, zeros=zeros).SerializeToString()
+        for uniform, zeros in ((True, True), (True, False), (False, False))
+    )
+    if path.exists() and gzip.decompress(path.read_bytes()) not in (graph, *older):
         sys.exit(f"{network.name}: CORPUS has another graph than {path}: its sizes cannot be set beside it")
     write(path, graph)
 
 
-def skeleton(model: onnx.ModelProto, *, uniform: bool = True) -> onnx.ModelProto:
+def skeleton(model: onnx.ModelProto, *, uniform: bool = True, zeros: bool = True) -> onnx.ModelProto:
     """Return the model with its large weights named as data of a file that is not there; changes it in place.
 
-    `uniform` says whether those stay whose bytes are all the same: once they did not.
+    `uniform` and `zeros` say whether those stay whose bytes are all the same, and those that are 0 and -0
+    throughout, as 0: once they did not.
     """
     del model.metadata_props[:]
     model.doc_string = model.graph.doc_string = ""
@@ -147,7 +151,10 @@ def skeleton(model: onnx.ModelProto, *, uniform: bool = True) -> onnx.ModelProto
     for tensor in model.graph.initializer:
         data = tensor.raw_data or onnx.numpy_helper.to_array(tensor).tobytes()
         is_large = len(data) > KEPT_BYTES and len(zlib.compress(data)) > KEPT_BYTES
-        if is_large and not (uniform and data.count(data[:1]) == len(data)):
+        if is_large and zeros and not onnx.numpy_helper.to_array(tensor).any():
+            tensor.ClearField("float_data")
+            tensor.raw_data = bytes(len(data))
+        elif is_large and not (uniform and data.count(data[:1]) == len(data)):
             _take_out(tensor, len(data))
     return model
 

@@ -11,6 +11,7 @@ from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.onnx.convolution import DEPTHWISE, KEPT, ORDINARY
 from rkbench.onnx.prediction import (
+    BY_POSITIONS,
     BY_ROWS,
     FAR_TAPS,
     LONG_KERNEL,
@@ -32,8 +33,13 @@ PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
 """What is no reason for more constants than a node's weights need, but for the filling of blocks."""
 COMMANDS = {
     KEPT: say("kept grouped, one convolution per group"),
+<<<<<<< HEAD
     **{kind: kind for kind in (BY_ROWS, FAR_TAPS, LONG_KERNEL, MOVED, MULTIPLIED, NORMED)},
     **{kind: kind for kind in (RECURRENT, UNPROJECTED)},
+=======
+    **{kind: kind for kind in (BY_POSITIONS, BY_ROWS, FAR_TAPS, LONG_KERNEL)},
+    **{kind: kind for kind in (MOVED, MULTIPLIED, NORMED, RECURRENT)},
+>>>>>>> 6b5acd69 (Say of predicted causes what the compiler makes: kernels that are maps, operands filled up, normed windows, no roll of GRL)
 }
 """What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5

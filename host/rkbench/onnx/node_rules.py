@@ -14,9 +14,9 @@ import onnx_ir as ir
 from rkbench.language.said import say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.constants import channel_elements, float_elements, is_generated, is_zero_map
+from rkbench.onnx.constants import is_generated, is_zero_map
 from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
-from rkbench.onnx.fusion.attended import score_bias
+from rkbench.onnx.fusion.attended import masks_a_bias, score_bias
 from rkbench.onnx.fusion.flattened import flattened, is_dense
 from rkbench.onnx.fusion.gathered import dense_pick, is_picked, picked_rows_of, picked_vector
 from rkbench.onnx.fusion.geometry import is_by_rows
@@ -24,6 +24,7 @@ from rkbench.onnx.fusion.merged import merged_patches
 from rkbench.onnx.fusion.reduced import reduction
 from rkbench.onnx.joined_maps import stored_map_bytes, stored_maps
 from rkbench.onnx.node_convolution import projected, shared
+from rkbench.onnx.node_operands import other_share
 from rkbench.onnx.node_recurrent import on_cpu_recurrent, recurrent
 from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.node_taps import taken_apart
@@ -48,14 +49,6 @@ from rkbench.onnx.stored_masks import mask_bytes
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
 
-# Layers that the compiler fuses into a neighbour or that only rename bytes: no commands of their own.
-FUSED = {
-    *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Mish"),
-    *("BatchNormalization", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"),
-    *("Transpose", "Softplus"),
-}
-
-
 Rule = Callable[[ir.Node, Context, Dtype], Share | None]
 
 
@@ -63,7 +56,7 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     geometry = convolution_of(node)
     weight = node.inputs[1]
     if geometry is None or weight not in context.constants:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     share = projected(geometry, context, dtype)
     stored = static_shape(weight) or ()
     if len(stored) == len(geometry.kernel) + 3:
@@ -91,7 +84,7 @@ def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     weight = node.inputs[1] if len(node.inputs) > 1 else None
     shape = static_shape(weight)
     if weight is None or weight not in context.constants or shape is None or len(shape) != 2:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     rows, columns = shape[::-1] if node.attributes.get_int("transB", 0) else shape
     has_bias = len(node.inputs) > 2 or any(user.op_type == "Add" for user in node.outputs[0].consumers())
     geometry = Convolution(columns, rows, has_bias=has_bias)
@@ -108,7 +101,7 @@ def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     size = pooled_size(node) if node.op_type != "ReduceSum" else None
     shape = static_shape(node.inputs[0])
     if size is None or shape is None:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     channels, weights, effort = shape[1], 0, 0
     for area in pooling_kernels(size):
         step = Convolution(channels, channels, channels, kernel=(area, 1))
@@ -123,7 +116,7 @@ def _average(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
         return _pooling(node, context, dtype)
     geometry = average_of(node)
     if geometry is None:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     size = conv.constant_bytes(geometry, context.target, dtype)
     if geometry.groups == 1:
         return Share(
@@ -136,7 +129,7 @@ def _gather(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """Channels that are picked by stored places are picked by a dense 1x1, and so are rows of a vector."""
     picked = dense_pick(node, context.constants)
     if picked is None:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     if picked_vector(node) is not None:
         note = say(
             "{count} values of a vector are picked, which others pick from too", count=picked.output_channels
@@ -149,7 +142,7 @@ def _gather_elements(node: ir.Node, context: Context, dtype: Dtype) -> Share | N
     """Values whose places are stored are picked by a matrix for each row."""
     picked = picked_rows_of(node) if is_picked(node, context.constants) else None
     if picked is None:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     note = say(
         "{rows} rows, each times a matrix of its own of {read} x {made} zeros and ones",
         rows=picked.rows,
@@ -163,7 +156,7 @@ def _einsum(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """Positions that come out of a product in another order are put in theirs by a dense 1x1."""
     positions = moved_positions(node)
     if not positions:
-        return _other(node, context, dtype)
+        return other_share(node, context, dtype)
     order = Convolution(positions, positions, has_bias=False)
     note = say("its {count} positions are put in order by a dense 1x1 convolution", count=positions)
     return Share(SHUFFLE, conv.constant_bytes(order, context.target, dtype), 0, 0, note)
@@ -175,7 +168,7 @@ def _concat(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if (moves := merged_patches(node)) is not None:
         note = say("a single 1 for each of {count} channels", count=moves.output_channels)
         return Share(PATCHED, conv.constant_bytes(moves, context.target, dtype), 0, 0, note)
-    share, maps = _other(node, context, dtype), stored_maps(node, set(context.constant_inputs(node)))
+    share, maps = other_share(node, context, dtype), stored_maps(node, set(context.constant_inputs(node)))
     if share is None or not maps:
         return share
     size = stored_map_bytes(maps, context.target, dtype)
@@ -217,32 +210,9 @@ def _scale(_node: ir.Node, _context: Context, _dtype: Dtype) -> Share | None:
     return None
 
 
-_BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div"})
-
-
-def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """Any other layer: its float constants are stored element by element, its commands are one layer's."""
-    values = context.constant_inputs(node)
-    flat = [channel_elements(value) if node.op_type in _BROADCASTING else None for value in values]
-    whole = [value for value, channels in zip(values, flat, strict=True) if channels is None]
-    generated = sum(float_elements(value) for value in whole if is_generated(value))
-    given = sum(map(float_elements, whole)) - generated + sum(filter(None, flat))
-    size = 0 if node.op_type in FUSED else commands.other_bytes(context.target)
-    element = ELEMENT_BYTES[dtype]
-    if generated > given:
-        note = say(
-            "{generated} constants are computed by nodes: stored in full in the .rknn, not in the ONNX",
-            generated=generated,
-        )
-        return Share(FOLDED, (generated + given) * element, given * element, size, note)
-    if given == 0 and size == 0:
-        return None
-    return Share(OTHER if given else conv.ORDINARY, given * element, given * element, size)
-
-
 def _where(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """A mask is stored once, whatever reads it too."""
-    share, condition = _other(node, context, dtype), node.inputs[0]
+    share, condition = other_share(node, context, dtype), node.inputs[0]
     size = mask_bytes(node, context.constants, context.target, dtype)
     if not size or condition is None or context.owners[condition] is not node:
         return share
@@ -257,7 +227,9 @@ def _addition(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """
     if any(value in context.constants and is_zero_map(value) for value in node.inputs):
         return None
-    share, bias = _other(node, context, dtype), score_bias(node, context.constants)
+    if masks_a_bias(node, context.constants, context.target):
+        return None
+    share, bias = other_share(node, context, dtype), score_bias(node, context.constants)
     size = bias.stored_bytes(context.target, dtype) if bias is not None else None
     if share is None or bias is None or size is None or context.owners[bias.value] is not node:
         return share
@@ -294,4 +266,4 @@ RULES: dict[str, Rule] = {
 
 def share_of(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """Return what `node` takes of the file; None where it takes nothing."""
-    return RULES.get(node.op_type, _other)(node, context, dtype)
+    return RULES.get(node.op_type, other_share)(node, context, dtype)

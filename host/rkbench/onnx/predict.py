@@ -19,13 +19,14 @@ from rkbench.onnx.constants import is_frozen, stored_values
 from rkbench.onnx.cut_fields import note_of_cut_fields
 from rkbench.onnx.familiar import MANY, WIDTH, unfamiliar_forms
 from rkbench.onnx.foreseen import Asked
-from rkbench.onnx.fusion.rolled import rolled_positions
+from rkbench.onnx.fusion.rolled import positions_apart, rolled_positions
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import share_of
 from rkbench.onnx.node_share import Context, Share
 from rkbench.onnx.planning import LayerPlan, plan_layers
 from rkbench.onnx.prediction import (
+    BY_POSITIONS,
     JOINED,
     MERGED,
     MOVED,
@@ -164,6 +165,8 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
     if node.op_type == "Transpose" and size > MOVED_BYTES:
         note = say("the NPU takes a task for each position of the map") if size > NOTED_BYTES else share.note
         share = replace(share, becomes=MOVED, note=note)
+    elif plan.kinds.get(node) == "norm" and positions_apart(node):
+        share = replace(share, becomes=BY_POSITIONS)
     elif plan.kinds.get(node) == "attention" and size > added:
         share = replace(share, becomes=MULTIPLIED)
     elif added > share.weights and node in plan.turned:

@@ -54,10 +54,25 @@ def score_bias(node: ir.Node, constants: set[ir.Value]) -> ScoreBias | None:
     made, held = static_shape(node.outputs[0]), static_shape(bias)
     if bias is None or scores is None or made is None or held is None or len(made) < len("NHQK"):
         return None
-    if made[-2:] != held[-2:] or not _is_product(scores) or not _is_softened(node.outputs[0]):
+    if made[-2:] != held[-2:] or not _is_product(scores) or not is_softened(node.outputs[0]):
         return None
     maps, given = math.prod(made[:-2]), math.prod(held[:-2])
     return ScoreBias(bias, maps, given, *made[-2:]) if given < maps else None
+
+
+def masks_a_bias(node: ir.Node, constants: set[ir.Value], target: str) -> bool:
+    """Return whether the stored mask of an Add goes into the bias that another view of its scores has been
+    added to: several cores read one operand of the scores (Swin, SwinIR, HAT; both dtypes)."""
+    mask = next((value for value in node.inputs if value in constants), None)
+    scores = other_input(node, mask) if mask is not None else None
+    view = scores.producer() if scores is not None else None
+    made = (
+        view.inputs[0].producer()
+        if view is not None and view.op_type == "Reshape" and view.inputs[0]
+        else None
+    )
+    bias = score_bias(made, constants) if made is not None else None
+    return bias is not None and targets.TARGETS[target].npu_cores > 1
 
 
 def _is_product(value: ir.Value) -> bool:
@@ -74,7 +89,7 @@ def _is_product(value: ir.Value) -> bool:
     return maker is not None and maker.op_type == "MatMul"
 
 
-def _is_softened(value: ir.Value) -> bool:
+def is_softened(value: ir.Value) -> bool:
     """Return whether a softmax follows, behind a few views and sums."""
     for _ in range(MOST_BEHIND + 1):
         if next_node(value, "Softmax") is not None:

@@ -137,10 +137,11 @@ class Fuser:
     def _convolution(self, node: ir.Node) -> None:
         weight = node.inputs[1] if len(node.inputs) > 1 else None
         geometry = product_of(node) if node.op_type in ("Gemm", "MatMul") else convolution_of(node)
-        if weight not in self.constants or geometry is None:
+        is_stored = weight in self.constants  # a map may be a kernel, which is stored nowhere then
+        if geometry is None or not (is_stored or node.op_type in ("Conv", "ConvTranspose")):
             self._attend(node)
             return
-        plain = node.op_type == "Conv" and geometry.groups == 1
+        plain = is_stored and node.op_type == "Conv" and geometry.groups == 1
         self._convolve(node, node.inputs[0] if plain else None, geometry)
 
     def _convolve(self, node: ir.Node, source: ir.Value | None, geometry: Convolution) -> None:

@@ -122,17 +122,32 @@ def steps(size: tuple[int, int], channels: int) -> list[Convolution]:
 
 
 def attended_nodes(node: ir.Node) -> tuple[ir.Node, ...]:
-    """Return what follows a product up to the second one of an attention, that included; () if it is none."""
-    inner, value = [], node.outputs[0]
+    """Return what follows a product up to the second one of an attention, that included; () if it is none.
+
+    A mask of shifted windows is added to another view of the scores, between two Reshapes.
+    """
+    inner: list[ir.Node] = []
+    value = node.outputs[0]
     for _ in range(3):
         scaled = next_node(value, "Mul", "Div", "Add")
-        if scaled is None:
+        found = (scaled,) if scaled is not None else _masked(value)
+        if not found:
             break
-        inner.append(scaled)
-        value = scaled.outputs[0]
+        inner += found
+        value = found[-1].outputs[0]
     softmax = next_node(value, "Softmax")
     product = next_node(softmax.outputs[0], "MatMul") if softmax is not None else None
     return () if softmax is None or product is None else (*inner, softmax, product)
+
+
+def _masked(scores: ir.Value) -> tuple[ir.Node, ...]:
+    """Return a view of scores, the sum with a mask, and the view back; () for other nodes."""
+    view = next_node(scores, "Reshape")
+    added = next_node(view.outputs[0], "Add") if view is not None else None
+    back = next_node(added.outputs[0], "Reshape") if added is not None else None
+    if view is None or added is None or back is None:
+        return ()
+    return (view, added, back) if static_shape(back.outputs[0]) == static_shape(scores) else ()
 
 
 def is_padded_far(node: ir.Node) -> bool:

@@ -30,6 +30,7 @@ from rkbench.onnx.fusion.reduced import (
     spread_tasks,
     stacked_pieces,
 )
+from rkbench.onnx.fusion.rolled import positions_apart
 from rkbench.onnx.fusion.turned import turned_tasks
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
@@ -50,7 +51,7 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return layer.parts, POOL_BYTES[cores], layer.parts
     if layer.kind == "norm":
         norms = group_norm(layer.node, target, dtype)
-        maps = rows_apart(layer) or normed_maps(layer.node, batch_of(layer))
+        maps = positions_apart(layer.node) or rows_apart(layer) or normed_maps(layer.node, batch_of(layer))
         tasks, bytes_, tensors = _norm(norms.count if norms else maps, cores, fp16=fp16)
         pixels = pixel_norm(layer.node)
         turned = 0 if pixels is None else pixels.turn_bytes(target, dtype)
@@ -190,7 +191,10 @@ def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
     known = turned_tasks(layer.node, lanes, cores)
     tasks = shape[0] * shape[1] * max(shape[2:]) // lanes if known is None else known
     product = layer.node if joins_heads(layer.node) else next_node(layer.node.outputs[0], "MatMul")
-    if product is not None and meets_lengths(product):
+    lengths = product is not None and meets_lengths(product)
+    if cores > 1 and not lengths and product is not None and product.inputs[-1] is layer.node.outputs[0]:
+        return 0, 0, 1  # several cores read the second map of a product as it lies
+    if lengths:
         if cores == 1:
             return 0, 0, 1
         if product is not layer.node:

@@ -1,8 +1,10 @@
 """Maps put together of windows and rolled back: a dense kernel over all positions.
 
-Read from files of toolkit 2.5.0: SwinIR, and 45 graphs of one shifted window each, 14 to 64 pixels, 8 to 96
+Read from files of toolkit 2.5.0: SwinIR, and 47 graphs of one shifted window each, 14 to 64 pixels, 8 to 96
 channels. None: windows that never stood as a batch or of one Reshape alone, a roll over one side, and
-positions that become a map again or that a vector or an activation changes first.
+positions that become a map again, that are normed, or that a vector or an activation changes first; windows
+whose heads a Transpose has just joined (GRL). Positions that are normed are a map each, rolled or not
+(Swin2SR).
 """
 
 from __future__ import annotations
@@ -26,6 +28,21 @@ def rolled_positions(node: ir.Node) -> int:
     source = _turned(first) if first is not None else None
     sides = {each.attributes.get_int("axis", 0) for each in (node, first) if each is not None}
     return shape[1] * shape[2] if sides == {1, 2} and _joins_windows(source) else 0
+
+
+def positions_apart(norm: ir.Node) -> int:
+    """Return the positions that a norm takes for a map each: those of windows just put together; else 0."""
+    shape = static_shape(norm.inputs[0]) if norm.inputs else None
+    view = norm.inputs[0].producer() if norm.inputs and norm.inputs[0] is not None else None
+    if shape is None or len(shape) != 3 or shape[0] != 1 or view is None or view.op_type != "Reshape":
+        return 0
+    value = view.inputs[0]
+    before = static_shape(value)
+    if before is None or before != (1, *before[1:3], shape[2]) or prod(before[1:3]) != shape[1]:
+        return 0
+    while value is not None and (maker := value.producer()) is not None and maker.op_type == "Concat":
+        value = _turned(maker)
+    return shape[1] if _joins_windows(value) else 0
 
 
 def _turned(node: ir.Node) -> ir.Value | None:
@@ -57,6 +74,8 @@ def _reads_positions(node: ir.Node, shape: tuple[int, ...]) -> bool:
         return all(static_shape(value) == shape for value in node.inputs)
     if node.op_type == "Transpose":
         return next_node(node.outputs[0], "Reshape") is None
+    if node.op_type in ("ReduceMean", "LayerNormalization"):
+        return False
     return node.op_type not in PLAIN_ACTIVATIONS and node.op_type not in TABLES
 
 
@@ -69,6 +88,14 @@ def _joins_windows(value: ir.Value | None) -> bool:
         value = maker.inputs[0]
         shape = static_shape(value)
         if turned > 2 and shape is not None and shape[0] > 1:
-            return True
+            return not _joins_heads(value)
         maker = value.producer() if value is not None else None
     return False
+
+
+def _joins_heads(value: ir.Value | None) -> bool:
+    """Return whether windows are the heads of an attention, brought together by a Transpose alone."""
+    maker = value.producer() if value is not None else None
+    while maker is not None and maker.op_type == "Reshape":
+        maker = maker.inputs[0].producer() if maker.inputs[0] is not None else None
+    return maker is not None and maker.op_type == "Transpose"
