@@ -33,13 +33,8 @@ PLAIN = (ORDINARY, DEPTHWISE, KEPT, OTHER)
 """What is no reason for more constants than a node's weights need, but for the filling of blocks."""
 COMMANDS = {
     KEPT: say("kept grouped, one convolution per group"),
-<<<<<<< HEAD
-    **{kind: kind for kind in (BY_ROWS, FAR_TAPS, LONG_KERNEL, MOVED, MULTIPLIED, NORMED)},
-    **{kind: kind for kind in (RECURRENT, UNPROJECTED)},
-=======
     **{kind: kind for kind in (BY_POSITIONS, BY_ROWS, FAR_TAPS, LONG_KERNEL)},
-    **{kind: kind for kind in (MOVED, MULTIPLIED, NORMED, RECURRENT)},
->>>>>>> 6b5acd69 (Say of predicted causes what the compiler makes: kernels that are maps, operands filled up, normed windows, no roll of GRL)
+    **{kind: kind for kind in (MOVED, MULTIPLIED, NORMED, RECURRENT, UNPROJECTED)},
 }
 """What costs commands of its own: why. Groups that are kept, and maps that are moved, cost no weights."""
 HEALTHY_RATIO = 1.5
