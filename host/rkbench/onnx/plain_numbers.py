@@ -33,16 +33,20 @@ def write_pads_plainly(graph: ir.Graph) -> None:
     """Store the pads of every Pad as a list of numbers instead of in one piece."""
     for node in graph:
         pads = node.inputs[1] if node.op_type == "Pad" and len(node.inputs) > 1 else None
-        if pads is not None and lies_in_one_piece(pads):
+        if pads is not None:
             write_plainly(pads)
 
 
 def lies_in_one_piece(value: ir.Value) -> bool:
-    """Return whether a stored value is written as the bytes of its numbers, not as a list of them."""
+    """Return whether the file holds a value as the bytes of its numbers, not as a list of them.
+
+    What `bench fix` has computed and stored itself lies in no file yet: the converter folds it into an array
+    of its own.
+    """
     tensor = ir.convenience.get_const_tensor(value)
     if isinstance(tensor, ir.serde.TensorProtoTensor):
         return bool(tensor.raw.HasField("raw_data"))
-    return tensor is not None
+    return isinstance(tensor, ir.ExternalTensor)
 
 
 def write_plainly(value: ir.Value) -> None:

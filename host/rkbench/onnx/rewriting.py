@@ -9,11 +9,13 @@ import onnx_ir as ir
 from rkbench.onnx.constants import weighs_nothing
 from rkbench.onnx.model import OnnxFile
 from rkbench.onnx.preparing import prepare
+from rkbench.onnx.rewrites import parallel_branches
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext
 
 # A change must save this much, or the estimate of the commands could be all that it saves.
 LEAST_SAVED_BYTES = 4096
 LEAST_SAVED_RATIO = 0.1
+MERGING = frozenset({parallel_branches.NAME})
 MOST_ROUNDS = 12
 """Each round looks at every node once; real networks need two or three."""
 
@@ -36,9 +38,18 @@ def context_of(
 
 
 def rewrite_until_done(context: RewriteContext, rewrites: Sequence[Rewrite]) -> list[Proposal]:
-    """Apply every proposal that pays, in rounds, until a round finds none; return them in their order."""
+    """Apply every proposal that pays, in rounds, until a round finds none; return them in their order.
+
+    What makes one convolution of several goes first: they are several no more, whatever each would become
+    alone (FastViT-T8 for the rk3588 in fp16: 11,062,510 bytes with each regrouped, 10,363,758 merged).
+    """
+    first = tuple(rewrite for rewrite in rewrites if rewrite.name in MERGING)
+    return [*_until_done(context, first), *_until_done(context, rewrites)]
+
+
+def _until_done(context: RewriteContext, rewrites: Sequence[Rewrite]) -> list[Proposal]:
     applied: list[Proposal] = []
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_ROUNDS if rewrites else 0):
         before = len(applied)
         for node in list(context.graph):
             proposal = best_proposal(node, context, rewrites) if node.graph is context.graph else None

@@ -155,3 +155,19 @@ def test_pads_of_a_constant_without_a_tensor_are_made_one_and_listed(tmp_path: P
     onnx.save(model, path)
     fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert sentences(tmp_path / "fixed.onnx") == []
+
+
+def test_computed_pads_are_listed_without_a_word_where_another_rewrite_is_made(tmp_path: Path) -> None:
+    """The converter refuses RestoreFormer's pads no more than these."""
+
+    def behind(network: Network) -> Network:
+        return network.conv(16, 256, (1, 1)).add("Relu").conv(256, 256, (3, 3), 64)
+
+    model = onnx.load(padded(tmp_path, behind=behind))
+    pads = next(one for one in model.graph.initializer if one.name == "pads")
+    pads.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(pads).astype("int32"), "narrow"))
+    model.graph.node.insert(0, helper.make_node("Cast", ["narrow"], ["pads"], to=TensorProto.INT64))
+    onnx.save(model, tmp_path / "computed.onnx")
+    report = fix(tmp_path / "computed.onnx", "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["regroup"]
+    assert sentences(tmp_path / "fixed.onnx") == []

@@ -114,7 +114,8 @@ def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, 
 
 
 _SHORTER_SEQUENCE = say(
-    "convert with a shorter sequence and call the model once per chunk, feeding the state"
+    "convert with a shorter sequence and call the model once per chunk, feeding the state (a recurrence in "
+    "both directions answers differently then: its second state comes from the chunks behind)"
 )
 _NO_RECURRENCE = say("replace the recurrence by convolutions over time, or run it on the CPU outside the NPU")
 
