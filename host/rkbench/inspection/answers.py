@@ -132,7 +132,9 @@ def _constants(site: Site) -> int:
 
 def _pooling_answer(facts: ModelFacts, pooling: tuple[PoolingConvolution, ...]) -> Said:
     if not pooling:
-        return say("None: no convolution of this file has one weight throughout that is not 1, as an average has.")
+        return say(
+            "None: no convolution of this file has one weight throughout that is not 1, as an average has."
+        )
     total = sum(item.bytes for item in pooling)
     sources = len({item.source for item in pooling})
     widest = "x".join(map(str, max((item.kernel for item in pooling), key=prod)))
