@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
@@ -42,6 +43,8 @@ _CURES = {
 _REWRITES = {_SUMMED: "parallel_branches", _CHAINED: "pointwise_pair", _BESIDE: "mixed_depthwise"}
 _SUMS = ("Add", "AddRelu", "ConvAdd", "ConvAddRelu")
 _LINEAR = ("Conv", "BatchNormalization")
+_TILE = re.compile(r"_tile\d+$")
+"""What the compiler appends to the name of a convolution for each part along its inputs."""
 
 
 def mergeable_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -113,7 +116,9 @@ def _branches(facts: ModelFacts, site: Site) -> Merge | None:
     into = max(kernels, key=lambda other: prod(other.kernel.shape[2:]) if other.kernel else 0)
     if any(_is_depthwise(other) != _is_depthwise(into) for other in kernels):
         return None
-    return Merge(tuple(other for other in tree if other is not into), into, _SUMMED)
+    stays = _TILE.sub("", into.base)
+    gone = tuple(other for other in tree if _TILE.sub("", other.base) != stays)
+    return Merge(gone, into, _SUMMED) if gone else None
 
 
 def _linear_root(facts: ModelFacts, site: Site, tree: list[Site]) -> tuple[int, int] | None:
@@ -132,13 +137,21 @@ def _linear_root(facts: ModelFacts, site: Site, tree: list[Site]) -> tuple[int, 
         return None  # a stored offset is added: no branch
     if kind in _LINEAR or kind.startswith("ConvAdd"):
         others = maps[1:]
-        roots: set[tuple[int, int] | None] = {(maps[0], _stride(site))}
+        roots: set[tuple[int, int] | None] = {(_read_map(facts, site), _stride(site))}
     else:
         others, roots = maps, set()
     for tensor in others:
         makers = [before for before in facts.before(site) if tensor in before.node.outputs]
         roots |= {_linear_root(facts, makers[0], tree) if makers else None}
     return roots.pop() if len(roots) == 1 else None
+
+
+def _read_map(facts: ModelFacts, site: Site) -> int:
+    """Return the map that a layer reads first; of one cut along its inputs, the map that was split."""
+    tensor = _maps(site)[0]
+    makers = [before for before in facts.before(site) if tensor in before.node.outputs]
+    is_cut = _TILE.search(site.base) and makers and makers[0].node.type == "Split"
+    return _maps(makers[0])[0] if is_cut else tensor
 
 
 def _chain(facts: ModelFacts, site: Site) -> Merge | None:

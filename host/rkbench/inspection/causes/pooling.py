@@ -19,6 +19,18 @@ _TILE = re.compile(r"_tile\d+$")
 """Of the compiler's, where a long row is averaged in parts."""
 
 
+_AVERAGED = say(
+    "The NPU averages by depthwise convolutions: a whole map by kernels of up to 7, two or three in a row, a "
+    "window that moves over a map by a kernel of its own size, cut into several where it is too wide. The "
+    "weights are C x k x k, never C x C."
+)
+_THINNED = say(
+    "{averaged} A wider window that moves on by its own width is one convolution of smaller steps, and one "
+    "that takes every nth position.",
+    averaged=_AVERAGED,
+)
+
+
 def pooling_source(site: Site) -> str:
     """Return the name of the pooling or mean that a convolution was made from."""
     if _STAGE.search(site.base):
@@ -49,11 +61,7 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             sources=count(len(sources), "average pooling"),
             layers=count(len(layers), "depthwise convolution"),
         ),
-        explanation=say(
-            "The NPU averages by a depthwise convolution with kernel up to 7; larger maps take two "
-            "or three in a row. The weights are C x k x k, never C x C. A wider window that moves on by "
-            "its own width is one convolution of smaller steps, and one that takes every nth position."
-        ),
+        explanation=_THINNED if thinning else _AVERAGED,
         layers=tuple(sources),
         claims=claims,
         evidence=tuple(
