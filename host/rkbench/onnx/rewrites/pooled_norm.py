@@ -51,19 +51,25 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     grouped = _grouped_map(node)
     if grouped is not None and _pays_in_groups(grouped, shape[1], context):
         words = say(
-            "normalization of {channels} channels in {groups} groups -> averages and a quotient",
+            "normalization of {channels} channels in {groups} groups -> averages and a quotient; the CPU "
+            "computes {what}",
             channels=grouped[1],
             groups=shape[1],
+            what=_ON_CPU[context.dtype],
         )
         return measured(node, NAME, words, lambda: _Norm(node, grouped, context.graph).write_groups(shape[1]))
     if not (_pays(shape, context) or _is_cut_apart(node, shape, context)):
         return None
     words = say(
-        "normalization of {channels} channels -> two global averages and a quotient", channels=shape[1]
+        "normalization of {channels} channels -> two global averages and a quotient; the CPU computes {what}",
+        channels=shape[1],
+        what=_ON_CPU[context.dtype],
     )
     return measured(node, NAME, words, lambda: _Norm(node, shape, context.graph).write())
 
 
+_ON_CPU = {"fp16": say("that"), "int8": say("that and its root")}
+"""4 of 4 conversions of one norm, rk3588 and rk3568: Div, in int8 Sqrt too, of one number a channel."""
 LEAST_OF_ONE_CHANNEL = 1_024
 LONGEST_ROW = 16_384
 """Pixels: of a single channel, from which on it pays; of a row, up to which it was measured."""
