@@ -78,6 +78,9 @@ def in_groups(channels: int, size: int, groups: int) -> Network:
         (128, 7, 32, "rk3588", "fp16", False),  # 169,641 -> 268,457
         (32, 8, 4, "rk3568", "fp16", False),  # 81,192 -> 107,816
         (512, 7, 1, "rk3568", "int8", False),  # 688,003 -> 712,323
+        (64, 32, 1, "rk3588", "fp16", True),  # as 4x256: 127,028 -> 116,724
+        (64, 32, 1, "rk3568", "fp16", False),  # 99,572 -> 105,844
+        (128, 8, 1, "rk3588", "int8", False),  # as 4x16: 111,694 -> 123,534
         (128, 12, 128, "rk3568", "fp16", True),  # MedNeXt's, each channel a row of its own
         (128, 6, 128, "rk3568", "fp16", True),
         (128, 6, 128, "rk3588", "fp16", False),
