@@ -92,8 +92,8 @@ MedNeXt save 64 kB there, and cost 50 kB on the rk3588 in fp16 and 37 kB on the 
 saved 159 kB on the rk3568, 173 kB and 1.36 MB (int8) on the rk3588."""
 LEAST_OF_ALL = {True: 256, False: 3_136}
 """Pixels from which on one norm of all channels pays, by whether there are several cores: 64 channels of
-4x256 (rk3588 in fp16 127,028 -> 116,724 bytes, in int8 120,590 -> 100,110; rk3568 99,572 -> 105,844 and 107,406 ->
-107,534), 128 of 4x16 grew in all four (MobileViTv2 by 1 to 3 %)."""
+4x256 (rk3588 in fp16 127,028 -> 116,724 bytes, in int8 120,590 -> 100,110; rk3568 99,572 -> 105,844 and
+107,406 -> 107,534), 128 of 4x16 grew in all four (MobileViTv2 by 1 to 3 %)."""
 MANY_GROUPS, LARGE_MAP = 8, 1_024
 """Groups, or else pixels, from which on norms over groups of channels pay on one core."""
 
