@@ -61,19 +61,23 @@ def _is_zero(value: ir.Value) -> bool:
 
 def _ends_in_convolution(node: ir.Node) -> bool:
     """Return whether a convolution alone reads what a Pad makes, or what the compiler makes one."""
-    follower = next_node(node.outputs[0], *BEFORE_CONVOLUTION, *AVERAGES, "Conv")
+    follower: ir.Node | None = node
+    while follower is not None and (follower is node or follower.op_type in BEFORE_CONVOLUTION):
+        if follower.op_type == "Mul" and not _has_constant(follower):
+            return False
+        follower = next_node(follower.outputs[0], *BEFORE_CONVOLUTION, *AVERAGES, "Conv")
     if follower is None:
         return False
     if follower.op_type == "AveragePool":
         counted = follower.attributes.get_int("count_include_pad", 0)
         return not counted and not any(follower.attributes.get_ints("pads", ()))
-    if follower.op_type == "ReduceMean":
-        return sorted(axis % 4 for axis in axes_of(follower)) == [2, 3]
-    if follower.op_type == "Mul" and not any(
-        value is not None and ir.convenience.get_const_tensor(value) is not None for value in follower.inputs
-    ):
-        return False
-    return follower.op_type in ("Conv", "GlobalAveragePool") or _ends_in_convolution(follower)
+    return follower.op_type != "ReduceMean" or sorted(axis % 4 for axis in axes_of(follower)) == [2, 3]
+
+
+def _has_constant(node: ir.Node) -> bool:
+    return any(
+        value is not None and ir.convenience.get_const_tensor(value) is not None for value in node.inputs
+    )
 
 
 def bare_numbers(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:

@@ -171,3 +171,12 @@ def test_computed_pads_are_listed_without_a_word_where_another_rewrite_is_made(t
     report = fix(tmp_path / "computed.onnx", "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert [change.rewrite for change in report.changes] == ["regroup"]
     assert sentences(tmp_path / "fixed.onnx") == []
+
+
+def test_a_long_way_to_the_convolution_ends_in_an_answer(tmp_path: Path) -> None:
+    def behind(network: Network) -> Network:
+        for _ in range(2_000):
+            network.add("Identity")
+        return network.conv(16, 16)
+
+    assert sentences(padded(tmp_path, behind=behind)) == [WRITTEN_INTO]
